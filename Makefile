@@ -1,0 +1,49 @@
+# vxtap's errands. `make` alone lists them.
+
+VERSION   ?= $(if $(wildcard .git),$(shell git describe --tags --always --dirty 2>/dev/null))
+FUZZTIME  ?= 30s
+BENCH     ?= .
+ARGS      ?=
+
+# Go would ask git about a tree that may be another user's, and fail; the version
+# comes from git describe instead.
+export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
+
+.PHONY: help build demo test check lint fuzz bench cross clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+build: ## the static binary ./vxtap
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(if $(VERSION),-X main.version=$(VERSION))' -o vxtap ./cmd/vxtap
+
+demo: build ## two hosts on this machine and an overlay between them (ARGS="--hosts 3 --ipv6")
+	@./vxtap demo $(ARGS)
+
+test: ## every test that needs nothing installed; root, or sudo without a password
+	@.ci/test
+
+# Every stage runs, so that one look shows all that is wrong; the tests' totals come last.
+check: ## everything: installs tshark and iperf3 from Debian, then lint, cross, all tests
+	@.ci/install
+	@failed=; \
+	echo '== make lint';  .ci/lint || failed="$$failed lint"; \
+	echo '== make cross'; .ci/cross || failed="$$failed cross"; \
+	.ci/test -tags interop || failed="$$failed tests"; \
+	if [ -n "$$failed" ]; then echo "make check: failed:$$failed" >&2; exit 1; fi
+
+lint: ## gofmt, vet, and golangci-lint with the arrows between packages
+	@.ci/lint
+
+fuzz: ## every fuzz target in turn, FUZZTIME=30s each
+	@.ci/fuzz $(FUZZTIME)
+
+bench: ## ns/frame and B/op, BENCH=regexp to choose
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+cross: ## compiles for linux/arm64, darwin/arm64, freebsd/amd64 and windows/amd64
+	@.ci/cross
+
+clean: ## removes what the others made
+	rm -rf vxtap .ci/bin
+	find . -name '*.test' -o -name '*.prof' | xargs -r rm -f
