@@ -1,0 +1,121 @@
+package underlay
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vxtap/vxtap/encap"
+)
+
+// linuxSocket is the Linux driver: recvmmsg and sendmmsg over message headers that are
+// laid out once. The halves share nothing but the listening socket.
+type linuxSocket struct {
+	in  *receiver
+	out *sender
+
+	closed       atomic.Bool
+	wake         int // eventfd; readable from Close on
+	ports        []uint16
+	feature      []Feature
+	wantedBuffer int
+
+	mu    sync.Mutex // guards what follows, and the listening socket against Close
+	gone  bool       // the descriptors are closed
+	drops dropCount
+	got   int // size of the receive buffer, once gone
+}
+
+func (s *linuxSocket) Recv(dgrams []encap.Datagram) (int, error) { return s.in.recv(dgrams) }
+
+func (s *linuxSocket) Send(dgrams []encap.Datagram) (int, error) { return s.out.send(dgrams) }
+
+// Close tells both halves, waits until they have let go of the descriptors, and closes
+// them. Send notices within its wait for room.
+func (s *linuxSocket) Close() error {
+	if s.closed.Swap(true) {
+		return net.ErrClosed
+	}
+	one := [8]byte{7: 1} // not zero in either byte order
+	_, _ = unix.Write(s.wake, one[:])
+	s.in.busy.Lock()
+	defer s.in.busy.Unlock()
+	s.out.busy.Lock()
+	defer s.out.busy.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	s.drops.read(s.in.fd)
+	s.got = bufferSize(s.in.fd)
+	s.gone = true
+	unix.Close(s.wake)
+	for _, o := range s.out.sources {
+		unix.Close(o.fd)
+	}
+	return unix.Close(s.in.fd)
+}
+
+func (s *linuxSocket) Drops() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.gone {
+		s.drops.read(s.in.fd)
+	}
+	return s.drops.total
+}
+
+func (s *linuxSocket) receiveBuffer() (got, wanted int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.gone {
+		s.got = bufferSize(s.in.fd)
+	}
+	return s.got, s.wantedBuffer
+}
+
+func (s *linuxSocket) name() string { return "linux" }
+
+func (s *linuxSocket) sourcePorts() []uint16 { return s.ports }
+
+func (s *linuxSocket) features() []Feature { return s.feature }
+
+func (s *linuxSocket) listenPort() uint16 { return boundPort(s.in.fd) }
+
+// dropCount extends the kernel's 32-bit count of drops.
+type dropCount struct {
+	last  uint32
+	total uint64
+}
+
+func (c *dropCount) read(fd int) {
+	info, err := meminfo(fd)
+	if err != nil {
+		return // an old kernel; see FeatureDrops
+	}
+	now := info[unix.SK_MEMINFO_DROPS]
+	c.total += uint64(now - c.last)
+	c.last = now
+}
+
+// bufferSize is the receive buffer in the units of SO_RCVBUF, which the kernel doubles
+// for its bookkeeping (socket(7)).
+func bufferSize(fd int) int {
+	size, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
+	if err != nil {
+		return 0
+	}
+	return size / 2
+}
+
+// boundPort is the port that the system chose, or was told.
+func boundPort(fd int) uint16 {
+	switch a, _ := unix.Getsockname(fd); a := a.(type) {
+	case *unix.SockaddrInet4:
+		return uint16(a.Port)
+	case *unix.SockaddrInet6:
+		return uint16(a.Port)
+	}
+	return 0
+}

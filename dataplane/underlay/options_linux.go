@@ -1,0 +1,99 @@
+package underlay
+
+import (
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// option is a socket option that makes a feature, or a part of one.
+type option struct {
+	feature              string
+	name                 string // as in the manual page, for errors
+	level, option, value int
+}
+
+var optionsV4 = []option{
+	{FeatureGRO, "UDP_GRO", unix.IPPROTO_UDP, unix.UDP_GRO, 1},
+	{FeatureTOS, "IP_RECVTOS", unix.IPPROTO_IP, unix.IP_RECVTOS, 1},
+	{FeatureTTL, "IP_RECVTTL", unix.IPPROTO_IP, unix.IP_RECVTTL, 1},
+}
+
+var optionsV6 = []option{
+	{FeatureGRO, "UDP_GRO", unix.IPPROTO_UDP, unix.UDP_GRO, 1},
+	{FeatureTOS, "IPV6_RECVTCLASS", unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1},
+	{FeatureTTL, "IPV6_RECVHOPLIMIT", unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1},
+	zeroChecksumV6,
+}
+
+// zeroChecksumV6 takes what RFC 6935 section 5 lets tunnels send; IPv4 needs no leave
+// for it.
+var zeroChecksumV6 = option{FeatureZeroChecksum, "UDP_NO_CHECK6_RX", unix.IPPROTO_UDP, unix.UDP_NO_CHECK6_RX, 1}
+
+// DF, and EMSGSIZE for what does not fit the path. IPv6 takes two: the first stops the
+// kernel from fragmenting to the path MTU, the second to the device's.
+var (
+	dontFragmentV4 = []option{
+		{FeatureDF, "IP_MTU_DISCOVER", unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO},
+	}
+	dontFragmentV6 = []option{
+		{FeatureDF, "IPV6_MTU_DISCOVER", unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_DO},
+		{FeatureDF, "IPV6_DONTFRAG", unix.IPPROTO_IPV6, unix.IPV6_DONTFRAG, 1},
+	}
+)
+
+// dontFragment are the options that every socket to send from needs.
+func dontFragment(a netip.Addr) []option {
+	if a.Is6() {
+		return dontFragmentV6
+	}
+	return dontFragmentV4
+}
+
+// optionsOf are the options of a listening socket.
+func optionsOf(a netip.Addr) []option {
+	options := optionsV4
+	if a.Is6() {
+		options = optionsV6
+	}
+	return append(options[:len(options):len(options)], dontFragment(a)...)
+}
+
+// apply sets options and returns the features that they make. A kernel that lacks one
+// loses that feature only.
+func apply(fd int, options []option) []Feature {
+	var features []Feature
+	for _, o := range options {
+		err := unix.SetsockoptInt(fd, o.level, o.option, o.value)
+		if err != nil {
+			err = fmt.Errorf("setting %s: %w", o.name, err)
+		}
+		last := len(features) - 1
+		if last >= 0 && features[last].Name == o.feature {
+			if features[last].Err == nil {
+				features[last].Err = err
+			}
+			continue
+		}
+		features = append(features, Feature{o.feature, err})
+	}
+	return features
+}
+
+// force sets a buffer to size bytes, as far as the system lets us: beyond its limit
+// with CAP_NET_ADMIN, and up to it without. What came of it is read back.
+func force(fd, forced, ordinary, size int) {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, forced, size) != nil {
+		// Never fails: the kernel lowers the size to its limit.
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, ordinary, size)
+	}
+}
+
+// probeGSO asks whether the kernel knows UDP_SEGMENT. It may still fail for a route.
+func probeGSO(fd int) error {
+	if _, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT); err != nil {
+		return fmt.Errorf("reading UDP_SEGMENT: %w", err)
+	}
+	return nil
+}

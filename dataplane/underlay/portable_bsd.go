@@ -1,0 +1,30 @@
+//go:build darwin || freebsd
+
+package underlay
+
+import (
+	"net/netip"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// tune sets on a socket that is not bound yet what golang.org/x/net has no words for.
+func tune(fd uintptr, local netip.Addr) []Feature {
+	if local.Is6() {
+		err := unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_DONTFRAG, 1)
+		return []Feature{{FeatureDF, err}, {FeatureZeroChecksum, errPortable}}
+	}
+	return []Feature{{FeatureDF, unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_DONTFRAG, 1)}}
+}
+
+func receiveBufferOf(fd uintptr) int {
+	size, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
+	if err != nil {
+		return 0
+	}
+	return size
+}
+
+// posix is for systems whose errors have other numbers than package syscall's.
+func posix(errno syscall.Errno) error { return errno }

@@ -1,0 +1,20 @@
+package underlay
+
+import (
+	"net/netip"
+	"syscall"
+)
+
+// tune sets on a socket that is not bound yet what golang.org/x/net has no words for.
+func tune(fd uintptr, local netip.Addr) []Feature {
+	options := dontFragment(local)
+	if local.Is6() {
+		options = append(options[:len(options):len(options)], zeroChecksumV6)
+	}
+	return apply(int(fd), options)
+}
+
+func receiveBufferOf(fd uintptr) int { return bufferSize(int(fd)) }
+
+// posix is for systems whose errors have other numbers than package syscall's.
+func posix(errno syscall.Errno) error { return errno }

@@ -1,0 +1,16 @@
+//go:build !linux && !darwin && !freebsd && !windows
+
+package underlay
+
+import (
+	"net/netip"
+	"syscall"
+)
+
+// tune would set DF, for which this system has no option that we know.
+func tune(uintptr, netip.Addr) []Feature { return []Feature{{FeatureDF, errPortable}} }
+
+func receiveBufferOf(uintptr) int { return 0 }
+
+// posix is for systems whose errors have other numbers than package syscall's.
+func posix(errno syscall.Errno) error { return errno }

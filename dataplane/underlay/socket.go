@@ -1,0 +1,117 @@
+package underlay
+
+import (
+	"net/netip"
+
+	"github.com/vxtap/vxtap/encap"
+)
+
+// Batch is the most datagrams that one call of Recv returns, and that one system call
+// of Send takes.
+const Batch = 64
+
+// Socket is one queue of the underlay: the listening socket of a VTEP and its
+// source-port sockets. Recv belongs to one goroutine and Send to one; the other
+// methods may be called by any.
+type Socket struct {
+	driver driver
+	local  netip.AddrPort
+}
+
+// driver is what a Socket is made of. It is called once per batch.
+type driver interface {
+	Recv(dgrams []encap.Datagram) (int, error)
+	Send(dgrams []encap.Datagram) (int, error)
+	Drops() uint64
+	Close() error
+
+	name() string
+	listenPort() uint16
+	sourcePorts() []uint16
+	receiveBuffer() (got, wanted int)
+	features() []Feature
+}
+
+// Open opens the sockets that config describes, in the network namespace of the
+// calling thread. Errors are one line that says what to do; see [PortTakenError] and
+// [NoAddressError].
+func Open(config Config) (*Socket, error) {
+	config, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	d, err := openDriver(config)
+	if err != nil {
+		return nil, err
+	}
+	return &Socket{d, netip.AddrPortFrom(config.Local.Addr(), d.listenPort())}, nil
+}
+
+// Recv blocks until datagrams are there and returns those that are, at most
+// len(dgrams) and at most [Batch]. It fills dgrams[i].Data, whose capacity beyond its
+// length is not touched, and sets every other field but Source. After Close the error
+// is net.ErrClosed; any other is passing.
+func (s *Socket) Recv(dgrams []encap.Datagram) (int, error) { return s.driver.Recv(dgrams) }
+
+// Send sends dgrams in order and returns how many the system took. An error is a
+// [*SendError] about dgrams[n], or net.ErrClosed.
+//
+// When a socket's buffer is full, Send waits for up to 10 ms: the worker behind it
+// then stops reading its ports, and what waits there is dropped where it is cheapest.
+// If nothing moved in that time the error is ENOBUFS, and Send does not wait for that
+// socket again until a datagram has passed, so that a dead device costs its own
+// traffic and not everybody's.
+func (s *Socket) Send(dgrams []encap.Datagram) (int, error) { return s.driver.Send(dgrams) }
+
+// Sources is the number of source-port sockets, 0 if everything is sent from the
+// listening socket.
+func (s *Socket) Sources() int { return len(s.driver.sourcePorts()) }
+
+// SourcePorts returns the UDP ports of the source-port sockets: the one at index i is
+// what dgrams with Source i are sent from.
+func (s *Socket) SourcePorts() []uint16 { return s.driver.sourcePorts() }
+
+// Drops is how many datagrams the kernel dropped at the listening socket since it was
+// opened, because its buffer was full or their checksum was wrong. Always 0 with the
+// portable driver.
+func (s *Socket) Drops() uint64 { return s.driver.Drops() }
+
+// Close ends a Recv under way and releases the sockets. Later calls return
+// net.ErrClosed.
+func (s *Socket) Close() error { return s.driver.Close() }
+
+// Local is the address and port that the socket is bound to.
+func (s *Socket) Local() netip.AddrPort { return s.local }
+
+// ReceiveBuffer returns the size of the listening socket's buffer as the system
+// reports it, and the size that was asked for, in bytes of payload and bookkeeping. If
+// got is less than wanted, the system has refused (on Linux, beyond net.core.rmem_max
+// without CAP_NET_ADMIN), and bursts will be dropped. got is 0 if the system does not
+// tell.
+func (s *Socket) ReceiveBuffer() (got, wanted int) { return s.driver.receiveBuffer() }
+
+// Driver names the driver in use: "linux" or "portable".
+func (s *Socket) Driver() string { return s.driver.name() }
+
+// Features lists what the system was asked for and whether it is in force, always in
+// the same order for one driver.
+func (s *Socket) Features() []Feature { return s.driver.features() }
+
+// Feature is a service of the system that a socket makes use of if it is there.
+type Feature struct {
+	// Name is one of the Feature constants.
+	Name string
+	// Err is nil if the feature is in force, and otherwise why it is not.
+	Err error
+}
+
+// Names of features.
+const (
+	FeatureGRO          = "udp-gro"       // trains are received in one piece
+	FeatureGSO          = "udp-gso"       // trains are cut by the kernel
+	FeatureDF           = "df"            // datagrams are never fragmented on the way
+	FeatureTOS          = "tos"           // TOS or traffic class is seen on receipt
+	FeatureTTL          = "ttl"           // TTL or hop limit is seen on receipt
+	FeatureZeroChecksum = "zero-checksum" // datagrams without UDP checksum are accepted
+	FeatureDrops        = "drops"         // Drops counts
+)
