@@ -1,0 +1,144 @@
+package dataplane
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/vxtap/vxtap/encap"
+)
+
+// Defaults of a VTEP and its networks.
+const (
+	DefaultPort    = 4789 // IANA, RFC 7348 section 8
+	DefaultTTL     = 64
+	DefaultAgeing  = 300 * time.Second // IEEE 802.1Q, and Linux
+	DefaultMaxMACs = 65536
+)
+
+// Config describes a VTEP.
+type Config struct {
+	// Local is this VTEP's underlay address. Remotes are of its family, and never it.
+	Local netip.Addr
+	// Port is the UDP port on which other VTEPs listen; 0 means DefaultPort.
+	Port uint16
+	// Underlays are the queues of the UDP side; at least one. There are as many workers
+	// in each direction as there are queues. The VTEP closes them.
+	Underlays []Underlay
+	// NewPoller makes what an out-worker waits with; called once per worker.
+	NewPoller func() (Poller, error)
+	// FlowSeed seeds the hash from which source ports are chosen; 0 means random.
+	FlowSeed uint64
+	// Events receives what happened to the VTEP; nil if nobody listens. It is called
+	// from one goroutine and must not block for long, nor call the VTEP's Close.
+	Events func(Event)
+}
+
+// NetworkConfig describes one overlay network on a VTEP.
+type NetworkConfig struct {
+	VNI encap.VNI
+	// Remotes is the initial flood list: VTEPs that receive a copy of every
+	// broadcast, unknown unicast and multicast frame. A port of 0 means the VTEP's.
+	Remotes []netip.AddrPort
+	// NoLearning: source MACs behind remotes are not learned.
+	NoLearning bool
+	// Closed: only remotes of the flood list and of static or controlled entries are
+	// heard.
+	Closed bool
+	// Ageing is how long a learned MAC is kept after its last frame; 0 means
+	// DefaultAgeing, negative means for ever.
+	Ageing time.Duration
+	// MaxMACs bounds the learned entries; 0 means DefaultMaxMACs.
+	MaxMACs int
+	// TTL is the outer TTL or hop limit; 0 means DefaultTTL.
+	TTL uint8
+	// TOS is the outer TOS or traffic class if FixedTOS; its two ECN bits are ignored,
+	// they always follow RFC 6040. Otherwise the DSCP is the inner packet's.
+	TOS      uint8
+	FixedTOS bool
+	// ReservedBits are bits of the VXLAN header, first byte highest, that received
+	// headers may have set. The I flag and the VNI are not affected.
+	ReservedBits uint64
+}
+
+// PortConfig describes one port of a network: a device whose frames the VTEP carries.
+type PortConfig struct {
+	// Name names the port in listings and is unique in its network.
+	Name string
+	// MAC is the device's own address, zero if it has none. Frames to it go to this
+	// port, and frames with it as their source are refused from the tunnel.
+	MAC encap.MAC
+	// MTU is the device's, in bytes of IP packet.
+	MTU int
+	// Queues are read by the out-worker of the same index; as many as the VTEP has
+	// workers.
+	Queues []Queue
+	// Close releases the device, after the last use of its queues.
+	Close func() error
+}
+
+// Errors that callers can act on.
+var (
+	ErrExists   = errors.New("already exists")
+	ErrNotFound = errors.New("not found")
+	ErrClosed   = errors.New("vtep is closed")
+)
+
+// Event is something that happened to a VTEP without being asked for.
+type Event struct {
+	VNI  encap.VNI
+	Port string // the port that failed and was taken out
+	Err  error
+}
+
+// CheckRemote says whether addr can be a remote of a VTEP at local.
+func CheckRemote(local, addr netip.Addr) error {
+	switch {
+	case !addr.IsValid() || addr.IsUnspecified():
+		return fmt.Errorf("remote %v is no address of a host", addr)
+	case addr.IsMulticast():
+		return fmt.Errorf("remote %v is a multicast group: a remote is one host", addr)
+	case addr.Is4() != local.Is4():
+		return fmt.Errorf("remote %v and local %v are of different address families", addr, local)
+	case addr.WithZone("") == local.WithZone(""):
+		return fmt.Errorf("remote %v is our own address", addr)
+	}
+	return nil
+}
+
+func (c *Config) check() error {
+	switch {
+	case !c.Local.IsValid() || c.Local.IsUnspecified() || c.Local.IsMulticast():
+		return fmt.Errorf("local %v is no address of a host", c.Local)
+	case c.Local.Is4In6():
+		return fmt.Errorf("local %v: write IPv4 addresses plainly", c.Local)
+	case len(c.Underlays) == 0:
+		return errors.New("a vtep needs at least one underlay queue")
+	case c.NewPoller == nil:
+		return errors.New("a vtep needs a poller")
+	}
+	return nil
+}
+
+func (c *NetworkConfig) check() error {
+	if !c.VNI.Valid() {
+		return fmt.Errorf("bad VNI %d: want a number from 1 to %d", c.VNI, encap.MaxVNI)
+	}
+	if c.MaxMACs < 0 {
+		return fmt.Errorf("bad limit of learned MACs %d: want a positive number", c.MaxMACs)
+	}
+	return nil
+}
+
+func (c *NetworkConfig) fill() {
+	if c.Ageing == 0 {
+		c.Ageing = DefaultAgeing
+	}
+	if c.MaxMACs == 0 {
+		c.MaxMACs = DefaultMaxMACs
+	}
+	if c.TTL == 0 {
+		c.TTL = DefaultTTL
+	}
+}

@@ -1,0 +1,59 @@
+package dataplane
+
+import "sync/atomic"
+
+const cacheLine = 64
+
+// counters are what one worker counts in one direction, for one network or for what
+// belongs to none. Only that worker writes them; anyone may read. The pad keeps
+// two workers' counters from sharing a cache line.
+//
+// Frames are counted as wire-size frames: a superframe counts as its segments.
+type counters struct {
+	frames         atomic.Uint64
+	bytes          atomic.Uint64
+	forwarded      atomic.Uint64
+	forwardedBytes atomic.Uint64
+	copies         atomic.Uint64
+	drops          [numDrops]atomic.Uint64
+	_              [cacheLine]byte
+}
+
+// Counts is a reading of one direction's counters. Between batches,
+// Frames = Forwarded + the sum of Drops.
+type Counts struct {
+	Frames         uint64           // received, as wire-size frames
+	Bytes          uint64           // received, from the Ethernet header on
+	Forwarded      uint64           // frames that reached at least one destination
+	ForwardedBytes uint64           // their bytes, once each
+	Copies         uint64           // further copies that flooding made
+	Drops          [numDrops]uint64 // by Drop
+}
+
+// Dropped returns the sum of all drops.
+func (c *Counts) Dropped() uint64 {
+	var sum uint64
+	for _, n := range c.Drops {
+		sum += n
+	}
+	return sum
+}
+
+func (c *Counts) add(k *counters) {
+	c.Frames += k.frames.Load()
+	c.Bytes += k.bytes.Load()
+	c.Forwarded += k.forwarded.Load()
+	c.ForwardedBytes += k.forwardedBytes.Load()
+	c.Copies += k.copies.Load()
+	for i := range k.drops {
+		c.Drops[i] += k.drops[i].Load()
+	}
+}
+
+func sumCounters(of []counters) Counts {
+	var c Counts
+	for i := range of {
+		c.add(&of[i])
+	}
+	return c
+}

@@ -1,0 +1,79 @@
+package dataplane
+
+// Drop says why a frame ended in this VTEP without reaching a port or the underlay.
+// Every frame received has one fate: it was forwarded, or it has exactly one Drop.
+type Drop uint8
+
+const (
+	dropNone Drop = iota
+
+	// Both directions.
+	DropRunt          // shorter than an Ethernet header
+	DropInvalidSource // source MAC is zero or a group address
+	DropNoDestination // nobody to send it to: no other port, no remote, an empty flood list
+	DropMalformed     // offsets or sizes of its offload metadata contradict its bytes
+	DropPortFull      // the port's device had no room
+	DropPortGone      // the port was closed or its device removed
+	DropPortRefused   // the device refused the frame, because it is down for one
+
+	// Out: from a port.
+	DropHairpin     // the destination is behind the port that it came from
+	DropTooBig      // encapsulated, it exceeds the path MTU, and DF is set
+	DropUnreachable // the underlay has no route to the remote, or lost its own address
+	DropSendFull    // the underlay's send buffer was full
+	DropSendFailed  // the underlay refused it for another reason
+
+	// In: from the underlay.
+	DropTruncated    // the datagram was longer than the receive buffer
+	DropNoHeader     // shorter than a VXLAN header
+	DropNoVNIFlag    // the I flag is clear (RFC 7348 section 5)
+	DropReserved     // a reserved bit is set that the network does not tolerate
+	DropUnknownVNI   // no network here has this VNI
+	DropUnknownVTEP  // the network is closed and the sender is none of its remotes
+	DropLoop         // source MAC is that of a port of this node
+	DropECN          // congestion marked outside, but not ECN-capable inside (RFC 6040)
+	DropSplitHorizon // the destination is behind a remote: never back into the tunnel
+
+	numDrops
+)
+
+var dropNames = [numDrops]string{
+	DropRunt:          "runt",
+	DropInvalidSource: "invalid_source",
+	DropNoDestination: "no_destination",
+	DropMalformed:     "malformed_offload",
+	DropPortFull:      "port_full",
+	DropPortGone:      "port_gone",
+	DropPortRefused:   "port_refused",
+	DropHairpin:       "hairpin",
+	DropTooBig:        "too_big",
+	DropUnreachable:   "unreachable",
+	DropSendFull:      "send_full",
+	DropSendFailed:    "send_failed",
+	DropTruncated:     "truncated",
+	DropNoHeader:      "no_header",
+	DropNoVNIFlag:     "no_vni_flag",
+	DropReserved:      "reserved_bits",
+	DropUnknownVNI:    "unknown_vni",
+	DropUnknownVTEP:   "unknown_vtep",
+	DropLoop:          "loop",
+	DropECN:           "ecn",
+	DropSplitHorizon:  "split_horizon",
+}
+
+// String returns the name under which the drop is counted, as in "unknown_vni".
+func (d Drop) String() string {
+	if d > dropNone && d < numDrops {
+		return dropNames[d]
+	}
+	return "none"
+}
+
+// Drops lists every reason, in the order of the enum.
+func Drops() []Drop {
+	all := make([]Drop, 0, numDrops-1)
+	for d := dropNone + 1; d < numDrops; d++ {
+		all = append(all, d)
+	}
+	return all
+}

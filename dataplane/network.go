@@ -1,0 +1,183 @@
+package dataplane
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vxtap/vxtap/dataplane/fdb"
+	"github.com/vxtap/vxtap/encap"
+)
+
+// Network is one overlay network on this VTEP: a VNI, the ports that are on it here,
+// and the table that says where its MACs are. Its methods may be called from any
+// goroutine.
+type Network struct {
+	vtep  *VTEP
+	vni   encap.VNI
+	cfg   NetworkConfig
+	table *fdb.Table[destination]
+
+	// What workers read without a lock. Replaced whole, never changed in place.
+	ports  atomic.Pointer[[]*port]
+	heard  atomic.Pointer[addrSet] // with cfg.Closed
+	mtu    atomic.Int64            // the smallest of the ports', in bytes of IP packet
+	header [encap.VXLANSize]byte
+
+	out, in []counters // one for each worker
+
+	mu      sync.Mutex                      // serialises everything below, and changes of the above
+	remotes map[netip.AddrPort]*destination // every single remote in use
+}
+
+func newNetwork(v *VTEP, cfg NetworkConfig) *Network {
+	cfg.fill()
+	n := &Network{
+		vtep:    v,
+		vni:     cfg.VNI,
+		cfg:     cfg,
+		out:     make([]counters, len(v.out)),
+		in:      make([]counters, len(v.in)),
+		remotes: make(map[netip.AddrPort]*destination),
+	}
+	n.table = fdb.New(n.released)
+	n.table.SetLimit(cfg.MaxMACs)
+	n.ports.Store(new([]*port))
+	n.heard.Store(new(addrSet))
+	n.setMTU()
+	encap.PutVXLAN(n.header[:], cfg.VNI)
+	return n
+}
+
+// VNI returns the network's identifier.
+func (n *Network) VNI() encap.VNI { return n.vni }
+
+// Config returns the configuration with defaults filled in.
+func (n *Network) Config() NetworkConfig { return n.cfg }
+
+// AddPort puts a device on the network, from now on the VTEP's: RemovePort or the
+// VTEP's Close releases it.
+func (n *Network) AddPort(cfg PortConfig) error {
+	if len(cfg.Queues) != len(n.vtep.out) {
+		return fmt.Errorf("port %s has %d queues, the vtep has %d workers", cfg.Name, len(cfg.Queues), len(n.vtep.out))
+	}
+	p := &port{network: n, name: cfg.Name, mac: cfg.MAC, mtu: cfg.MTU, queues: cfg.Queues, close: cfg.Close}
+	p.dest = &destination{port: p}
+	p.offload.refresh(p.queues)
+
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	ports := *n.ports.Load()
+	for _, other := range ports {
+		if other.name == p.name {
+			return fmt.Errorf("port %s on network %d: %w", p.name, n.vni, ErrExists)
+		}
+		if p.mac == other.mac && !p.mac.IsZero() {
+			return fmt.Errorf("port %s has the MAC %v of port %s: %w", p.name, p.mac, other.name, ErrExists)
+		}
+	}
+	if !p.mac.IsZero() {
+		if err := n.table.Set(p.mac, fdb.Local, p.dest); err != nil {
+			return fmt.Errorf("port %s: %w", p.name, err)
+		}
+	}
+	ports = append(slices.Clone(ports), p)
+	n.ports.Store(&ports)
+	n.setMTU()
+	if err := n.vtep.watch(p); err != nil {
+		n.takeOut(p)
+		return errors.Join(fmt.Errorf("watch port %s: %w", p.name, err), n.vtep.release(p))
+	}
+	return nil
+}
+
+// RemovePort takes a port off the network and closes its device.
+func (n *Network) RemovePort(name string) error {
+	n.mu.Lock()
+	p := n.port(name)
+	n.mu.Unlock()
+	if p == nil || !n.detach(p) {
+		return fmt.Errorf("port %s on network %d: %w", name, n.vni, ErrNotFound)
+	}
+	return n.vtep.release(p)
+}
+
+// detach takes p off the network, or reports that it was off already. Who detached a
+// port releases it.
+func (n *Network) detach(p *port) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !slices.Contains(*n.ports.Load(), p) {
+		return false
+	}
+	n.takeOut(p)
+	return true
+}
+
+// close closes all ports, once no worker can find the network any more.
+func (n *Network) close() (err error) {
+	for _, p := range *n.ports.Load() {
+		if n.detach(p) {
+			err = errors.Join(err, n.vtep.release(p))
+		}
+	}
+	return err
+}
+
+// takeOut makes workers forget p; n.mu is held.
+func (n *Network) takeOut(p *port) {
+	ports := slices.DeleteFunc(slices.Clone(*n.ports.Load()), func(q *port) bool { return q == p })
+	n.ports.Store(&ports)
+	n.setMTU()
+	n.table.Flush(func(e fdb.Entry[destination]) bool { return e.Dest == p.dest })
+}
+
+func (n *Network) port(name string) *port {
+	for _, p := range *n.ports.Load() {
+		if p.name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// setMTU keeps the smallest MTU of the ports, or what a 1500-byte underlay leaves
+// when there are none.
+func (n *Network) setMTU() {
+	mtu := encap.OverlayMTU(1500, n.vtep.cfg.Local.Is6(), false, 0)
+	for i, p := range *n.ports.Load() {
+		if i == 0 || p.mtu < mtu {
+			mtu = p.mtu
+		}
+	}
+	n.mtu.Store(int64(mtu))
+}
+
+// learn enters what a worker saw; only the keeper calls it.
+func (n *Network) learn(s sighting, now uint32) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if s.port != nil {
+		if slices.Contains(*n.ports.Load(), s.port) {
+			n.table.Learn(s.mac, s.port.dest, now)
+		}
+		return
+	}
+	d := n.remote(netip.AddrPortFrom(s.remote, n.vtep.cfg.Port))
+	n.table.Learn(s.mac, d, now)
+	n.forget(d)
+}
+
+// expire removes the learned entries that have not been seen for the ageing time.
+func (n *Network) expire(now uint32) {
+	if n.cfg.Ageing < 0 {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.table.Expire(now, uint32((n.cfg.Ageing+time.Second-1)/time.Second))
+}

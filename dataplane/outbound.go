@@ -1,0 +1,222 @@
+package dataplane
+
+import (
+	"runtime"
+	"slices"
+	"sync/atomic"
+
+	"github.com/vxtap/vxtap/encap"
+)
+
+// outWorker carries frames from queue i of every port to the underlay, or to other
+// ports of the same network:
+//
+//	wait for a port -> read a batch -> for each frame: learn its source, look its
+//	destination up, put a VXLAN header before it -> send the batch
+type outWorker struct {
+	worker
+	poller Poller
+	ports  atomic.Pointer[[]*port] // by token; nil where a port was taken out
+	ready  [batchSize]int
+	frames [batchSize]encap.Frame
+	slab   [][]byte
+	sends  sends
+	stop   atomic.Bool
+}
+
+func newOutWorker(v *VTEP, index int) (*outWorker, error) {
+	poller, err := v.cfg.NewPoller()
+	if err != nil {
+		return nil, err
+	}
+	w := &outWorker{poller: poller, slab: newBuffers(batchSize, encap.Headroom, encap.MaxFrame)}
+	w.init(v, index)
+	w.sends.init(v.cfg.Underlays[index], v.cfg.FlowSeed, &w.ledger)
+	w.ports.Store(new([]*port))
+	w.offer(batchSize)
+	return w, nil
+}
+
+// run is the worker's life. It ends when stop is set, after the frames that were
+// waiting then have been carried.
+func (w *outWorker) run() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for !w.stop.Load() {
+		n, err := w.poller.Wait(w.ready[:])
+		if err != nil {
+			return
+		}
+		for _, token := range w.ready[:n] {
+			w.serve(token)
+		}
+	}
+	for token := range *w.ports.Load() {
+		for range drainBatches {
+			if w.serve(token) == 0 {
+				break
+			}
+		}
+	}
+}
+
+// drainBatches bounds what a port can still bring once the worker is to stop.
+const drainBatches = 64
+
+// serve carries one batch of a port. A port that has more waiting is served again
+// after the others.
+func (w *outWorker) serve(token int) int {
+	w.gate.enter()
+	defer w.gate.leave()
+	ports := *w.ports.Load()
+	if token >= len(ports) || ports[token] == nil {
+		return 0
+	}
+	p := ports[token]
+	q := p.queues[w.index]
+	n, err := q.Read(w.frames[:])
+	if err != nil {
+		if !w.vtep.portFailed(p, err) {
+			w.poller.Wake(token)
+		}
+		return 0
+	}
+	for i := range w.frames[:n] {
+		w.frame(p, &w.frames[i], w.slab[i])
+	}
+	w.sends.flush()
+	w.settle()
+	w.offer(n)
+	if n == batchSize && q.FD() < 0 {
+		w.poller.Wake(token) // it announces only the first of several frames
+	}
+	return n
+}
+
+// offer makes the first n frames whole buffers again.
+func (w *outWorker) offer(n int) {
+	for i := range w.frames[:n] {
+		w.frames[i] = encap.Frame{Data: w.slab[i][encap.Headroom:]}
+	}
+}
+
+// frame decides where one frame goes. Its bytes lie in buf behind the headroom.
+func (w *outWorker) frame(p *port, f *encap.Frame, buf []byte) {
+	n := p.network
+	c := &n.out[w.index]
+	if len(f.Data) < encap.EthernetSize {
+		w.ledger.dropped(w.ledger.enter(c, len(f.Data), 1), DropRunt)
+		return
+	}
+	w.layers.Parse(f.Data)
+	entry := w.ledger.enter(c, len(f.Data), wireFrames(f, &w.layers))
+	eth := encap.Ethernet(f.Data)
+	src := eth.Src()
+	if !src.IsUnicast() {
+		w.ledger.dropped(entry, DropInvalidSource)
+		return
+	}
+	if _, known := n.table.Learned(src, p.dest, w.clock.Load()); !known {
+		w.saw(sighting{network: n, mac: src, port: p})
+	}
+	out := outgoing{network: n, frame: f, layers: &w.layers, buf: buf, entry: entry}
+	dst := eth.Dst()
+	d, _ := n.table.Lookup(dst)
+	switch {
+	case d == nil:
+		w.flood(p, &out)
+	case d.port == p:
+		w.ledger.dropped(entry, DropHairpin)
+	case d.port != nil:
+		w.writes.add(d.port, f, entry)
+	default:
+		w.toGroup(p, dst, d, &out)
+	}
+}
+
+// toGroup sends to the remotes of a table entry. A group MAC's members on this node
+// are not in the table, so its frames go to the other ports too.
+func (w *outWorker) toGroup(p *port, dst encap.MAC, d *destination, out *outgoing) {
+	if !w.complete(out) {
+		return
+	}
+	if dst.IsMulticast() {
+		w.toPorts(p, out)
+	}
+	w.sends.add(out, d.remotes)
+}
+
+// flood sends to every other port and every remote of the flood list (BUM: broadcast,
+// unknown unicast, multicast; head-end replication).
+func (w *outWorker) flood(p *port, out *outgoing) {
+	list := out.network.table.Flood()
+	if len(list) > 0 && !w.complete(out) {
+		return
+	}
+	w.toPorts(p, out)
+	for _, d := range list {
+		w.sends.add(out, d.remotes)
+	}
+}
+
+func (w *outWorker) toPorts(from *port, out *outgoing) {
+	for _, p := range *out.network.ports.Load() {
+		if p != from {
+			w.writes.add(p, out.frame, out.entry)
+		}
+	}
+}
+
+// complete finishes the checksum of a frame that is to leave this node, before any
+// copy of it is queued. A superframe's are finished as it is cut.
+func (w *outWorker) complete(out *outgoing) bool {
+	f := out.frame
+	if !f.Offload.NeedsCSUM || f.Offload.GSO != encap.GSONone {
+		return true
+	}
+	if !encap.CompleteChecksum(f.Data, f.Offload) {
+		w.ledger.dropped(out.entry, DropMalformed)
+		return false
+	}
+	f.Offload = encap.Offload{}
+	return true
+}
+
+// watch adds p under its token.
+func (w *outWorker) watch(p *port) error {
+	ports := slices.Clone(*w.ports.Load())
+	for len(ports) <= p.token {
+		ports = append(ports, nil)
+	}
+	ports[p.token] = p
+	w.ports.Store(&ports)
+	q := p.queues[w.index]
+	if fd := q.FD(); fd >= 0 {
+		return w.poller.Add(fd, p.token)
+	}
+	q.Notify(func() { w.poller.Wake(p.token) })
+	return nil
+}
+
+// forget takes p out. The worker may still be at it until its gate has been waited for.
+func (w *outWorker) forget(p *port) error {
+	ports := slices.Clone(*w.ports.Load())
+	if p.token >= len(ports) || ports[p.token] != p {
+		return nil
+	}
+	ports[p.token] = nil
+	w.ports.Store(&ports)
+	if fd := p.queues[w.index].FD(); fd >= 0 {
+		return w.poller.Remove(fd)
+	}
+	return nil
+}
+
+// wireFrames is how many frames on a wire f is.
+func wireFrames(f *encap.Frame, l *encap.Layers) int {
+	size := int(f.Offload.SegmentSize)
+	if f.Offload.GSO == encap.GSONone || size == 0 || l.Payload == 0 || l.End <= l.Payload {
+		return 1
+	}
+	return (l.End - l.Payload + size - 1) / size
+}

@@ -1,0 +1,83 @@
+package dataplane
+
+import (
+	"errors"
+	"net"
+	"syscall"
+
+	"github.com/vxtap/vxtap/encap"
+)
+
+// portWrites collects frames for ports and writes each run for the same port with one
+// call. The frames' bytes stay where they are until flush returns.
+type portWrites struct {
+	index   int // of the queue to write to
+	ledger  *ledger
+	frames  [batchSize]encap.Frame
+	ports   [batchSize]*port
+	entries [batchSize]int
+	n       int
+	cut     segmentWriter
+}
+
+// add queues a frame for p on behalf of a ledger entry. What p does not take as it is
+// is segmented and written before add returns.
+func (w *portWrites) add(p *port, f *encap.Frame, entry int) {
+	if !p.offload.load().Takes(f.Offload) {
+		w.flush() // keep the order of the flow
+		w.cut.write(p.queues[w.index], f, entry, w.ledger)
+		return
+	}
+	if w.n == batchSize {
+		w.flush()
+	}
+	w.frames[w.n], w.ports[w.n], w.entries[w.n] = *f, p, entry
+	w.n++
+}
+
+// flush writes everything queued.
+func (w *portWrites) flush() {
+	for i := 0; i < w.n; {
+		j := i + 1
+		for j < w.n && w.ports[j] == w.ports[i] {
+			j++
+		}
+		w.write(w.ports[i], i, j)
+		i = j
+	}
+	clear(w.ports[:w.n])
+	w.n = 0
+}
+
+// write writes frames i to j, all for p, going on behind each that fails.
+func (w *portWrites) write(p *port, i, j int) {
+	q := p.queues[w.index]
+	for i < j {
+		n, err := q.Write(w.frames[i:j])
+		for ; n > 0; n-- {
+			w.ledger.delivered(w.entries[i])
+			i++
+		}
+		if i == j {
+			return
+		}
+		if errors.Is(err, errors.ErrUnsupported) {
+			p.offload.refresh(p.queues)
+			w.cut.write(q, &w.frames[i], w.entries[i], w.ledger)
+		} else {
+			w.ledger.dropped(w.entries[i], portDrop(err))
+		}
+		i++
+	}
+}
+
+// portDrop names the reason for which a port did not take a frame.
+func portDrop(err error) Drop {
+	switch {
+	case errors.Is(err, net.ErrClosed):
+		return DropPortGone
+	case errors.Is(err, syscall.ENOBUFS), errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM):
+		return DropPortFull
+	}
+	return DropPortRefused
+}

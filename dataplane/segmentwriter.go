@@ -1,0 +1,68 @@
+package dataplane
+
+import "github.com/vxtap/vxtap/encap"
+
+// segmentWriter does in software what a port's device cannot: it finishes a checksum,
+// or cuts a superframe into wire-size frames, a batch of header blocks at a time. It
+// never changes the frame, which may be on its way to other ports.
+type segmentWriter struct {
+	layers  encap.Layers
+	cut     encap.Segmenter
+	headers [batchSize][encap.MaxHeader]byte
+	payload [batchSize][1][]byte
+	frames  [batchSize]encap.Frame
+	whole   []byte // a copy of a frame whose checksum is to be finished
+}
+
+// write writes f to a queue on behalf of a ledger entry.
+func (s *segmentWriter) write(q Queue, f *encap.Frame, entry int, l *ledger) {
+	if f.Offload.GSO == encap.GSONone {
+		s.finish(q, f, entry, l)
+		return
+	}
+	s.layers.Parse(f.Data)
+	if !s.cut.Reset(f.Data, &s.layers, f.Offload) {
+		l.dropped(entry, DropMalformed)
+		return
+	}
+	for more := true; more; {
+		n := 0
+		for n < batchSize {
+			var size int
+			size, s.payload[n][0], more = s.cut.Next(s.headers[n][:])
+			if !more {
+				break
+			}
+			s.frames[n] = encap.Frame{Data: s.headers[n][:size], More: s.payload[n][:]}
+			n++
+		}
+		s.writeAll(q, n, entry, l)
+	}
+}
+
+// finish writes a copy of f with its checksum finished.
+func (s *segmentWriter) finish(q Queue, f *encap.Frame, entry int, l *ledger) {
+	s.whole = append(s.whole[:0], f.Data...)
+	for _, b := range f.More {
+		s.whole = append(s.whole, b...)
+	}
+	if !encap.CompleteChecksum(s.whole, f.Offload) {
+		l.dropped(entry, DropMalformed)
+		return
+	}
+	s.frames[0] = encap.Frame{Data: s.whole}
+	s.writeAll(q, 1, entry, l)
+}
+
+func (s *segmentWriter) writeAll(q Queue, n, entry int, l *ledger) {
+	for i := 0; i < n; {
+		written, err := q.Write(s.frames[i:n])
+		for range written {
+			l.deliveredSegment(entry)
+		}
+		if i += written; i < n {
+			l.dropped(entry, portDrop(err))
+			i++
+		}
+	}
+}

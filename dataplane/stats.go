@@ -1,0 +1,38 @@
+package dataplane
+
+// NetworkStats is a reading of a network's counters.
+type NetworkStats struct {
+	Out Counts // from ports to the underlay or other ports
+	In  Counts // from the underlay to ports
+	// Refused is how often a MAC was not learned because the limit was reached.
+	Refused uint64
+}
+
+// Stats reads the network's counters.
+func (n *Network) Stats() NetworkStats {
+	return NetworkStats{Out: sumCounters(n.out), In: sumCounters(n.in), Refused: n.table.Refused()}
+}
+
+// Stats is a reading of what a VTEP counts apart from its networks.
+type Stats struct {
+	// Stray is what came in that belongs to no network; it is all dropped.
+	Stray Counts
+	// UnderlayDrops is what the kernel dropped because a socket's buffer was full.
+	UnderlayDrops uint64
+	// Unlearned is how many new or moved MACs were not looked at because a worker's
+	// ring was full. Their next frames make up for it.
+	Unlearned uint64
+}
+
+// Stats reads the counters that belong to no network.
+func (v *VTEP) Stats() Stats {
+	var s Stats
+	for _, w := range v.in {
+		s.Stray.add(&w.stray)
+		s.UnderlayDrops += w.underlay.Drops()
+	}
+	for _, r := range v.rings() {
+		s.Unlearned += r.lost.Load()
+	}
+	return s
+}

@@ -1,0 +1,38 @@
+package dataplane
+
+import "github.com/vxtap/vxtap/encap"
+
+// vniIndex finds a network by its VNI, for workers: an immutable open-addressed
+// array, at most half full, replaced whole when a network comes or goes.
+type vniIndex struct {
+	slots []*Network
+	mask  uint32
+}
+
+func newVNIIndex(networks map[encap.VNI]*Network) *vniIndex {
+	size := uint32(4)
+	for int(size) < 2*len(networks) {
+		size *= 2
+	}
+	x := &vniIndex{slots: make([]*Network, size), mask: size - 1}
+	for vni, n := range networks {
+		i := x.home(vni)
+		for x.slots[i] != nil {
+			i = (i + 1) & x.mask
+		}
+		x.slots[i] = n
+	}
+	return x
+}
+
+// home spreads consecutive VNIs, which are the usual ones, one to a slot.
+func (x *vniIndex) home(vni encap.VNI) uint32 { return uint32(vni) & x.mask }
+
+// find returns the network, or nil.
+func (x *vniIndex) find(vni encap.VNI) *Network {
+	for i := x.home(vni); ; i = (i + 1) & x.mask {
+		if n := x.slots[i]; n == nil || n.vni == vni {
+			return n
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package dataplane
+
+import (
+	"errors"
+	"slices"
+)
+
+// watch gives p a token and has every out-worker read it.
+func (v *VTEP) watch(p *port) error {
+	v.watching.Lock()
+	defer v.watching.Unlock()
+	p.token = slices.Index(v.tokens, false)
+	if p.token < 0 {
+		p.token = len(v.tokens)
+		v.tokens = append(v.tokens, false)
+	}
+	v.tokens[p.token] = true
+	for _, w := range v.out {
+		if err := w.watch(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// release ends the reading of p, waits until no worker can still be at it, and closes
+// it. Nothing that workers read leads to p any more but the out-workers' own lists.
+func (v *VTEP) release(p *port) error {
+	v.watching.Lock()
+	defer v.watching.Unlock()
+	var err error
+	for _, w := range v.out {
+		err = errors.Join(err, w.forget(p))
+	}
+	for _, w := range v.out {
+		w.gate.wait()
+	}
+	for _, w := range v.in {
+		w.gate.wait()
+	}
+	v.tokens[p.token] = false
+	if p.close != nil {
+		err = errors.Join(err, p.close())
+	}
+	return err
+}
