@@ -46,4 +46,4 @@ cross: ## compiles for linux/arm64, darwin/arm64, freebsd/amd64 and windows/amd6
 
 clean: ## removes what the others made
 	rm -rf vxtap .ci/bin
-	find . -name '*.test' -o -name '*.prof' | xargs -r rm -f
+	find . -path ./.git -prune -o -type f \( -name '*.test' -o -name '*.prof' \) -exec rm -f {} +

@@ -101,8 +101,8 @@ func (r *run) packageEvent(e event) {
 		builder(r.pkg(e.Package).output, "").WriteString(e.Output)
 	case "pass":
 		r.packageEnded(e, "ok  ")
-	case "skip": // No test files, which is not a test skipped.
-		r.packageEnded(e, "-   ")
+	case "skip": // No test files, which is not a test skipped: not worth a line.
+		delete(r.packages, e.Package)
 	case "fail":
 		r.packageFailed(e)
 	}

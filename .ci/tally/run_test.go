@@ -51,9 +51,10 @@ func TestRun(t *testing.T) {
 			shown: []string{"--- SKIP: a TestX/y\nneeds a moon\n"},
 		},
 		{
-			name:   "a package without tests is not a skip",
-			events: `{"Action":"skip","Package":"a"}`,
-			shown:  []string{"-     a "},
+			name: "a package without tests is not a skip",
+			events: `{"Action":"output","Package":"a","Output":"?   \ta\t[no test files]\n"}
+{"Action":"skip","Package":"a"}`,
+			hidden: "a",
 		},
 		{
 			name: "a package that does not build",
