@@ -1,0 +1,86 @@
+package encap
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// Sum returns the ones' complement sum of b as 16-bit words in network byte order
+// (RFC 1071), added to initial. An odd last byte counts as the upper half of a word, so
+// only the last of several pieces may have an odd length. The checksum of all of them
+// is the complement, ^sum.
+//
+// A sum that is zero modulo 0xffff comes out as 0xffff, and as 0 only if every byte and
+// initial are.
+func Sum(b []byte, initial uint16) uint16 {
+	// Any byte order gives the same sum, with its own bytes in that order (RFC 1071
+	// section 2B). Little-endian is what our machines load without turning bytes.
+	sum := uint64(bits.ReverseBytes16(initial))
+	var carry uint64
+	for len(b) >= 64 {
+		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(b), carry)
+		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(b[8:]), carry)
+		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(b[16:]), carry)
+		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(b[24:]), carry)
+		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(b[32:]), carry)
+		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(b[40:]), carry)
+		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(b[48:]), carry)
+		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(b[56:]), carry)
+		b = b[64:]
+	}
+	for len(b) >= 8 {
+		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(b), carry)
+		b = b[8:]
+	}
+	sum, carry = bits.Add64(sum, lastWord(b), carry)
+	return bits.ReverseBytes16(fold(sum, carry))
+}
+
+// lastWord returns up to seven bytes as a little-endian word, filled up with zeros.
+func lastWord(b []byte) (w uint64) {
+	if len(b) >= 4 {
+		w = uint64(binary.LittleEndian.Uint32(b))
+		return w | lastHalf(b[4:])<<32
+	}
+	return lastHalf(b)
+}
+
+// lastHalf is lastWord for up to three bytes.
+func lastHalf(b []byte) uint64 {
+	switch len(b) {
+	case 1:
+		return uint64(b[0])
+	case 2:
+		return uint64(b[0]) | uint64(b[1])<<8
+	case 3:
+		return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16
+	}
+	return 0
+}
+
+// fold adds up the four words of a sum and what was carried out of it. Adding the two
+// halves of a number to each other with an end-around carry keeps it modulo 2^16-1.
+func fold(sum, carry uint64) uint16 {
+	sum = sum>>32 + sum&0xffffffff + carry // at most 33 bits
+	sum = sum>>32 + sum&0xffffffff
+	sum = sum>>16 + sum&0xffff // at most 0x1fffe
+	return uint16(sum>>16 + sum&0xffff)
+}
+
+// AddSums adds two ones' complement sums.
+func AddSums(a, b uint16) uint16 {
+	sum, carry := bits.Add32(uint32(a)<<16, uint32(b)<<16, 0)
+	return uint16(sum>>16) + uint16(carry)
+}
+
+// UpdateChecksum16 returns a checksum after one word under it has changed (RFC 1624
+// equation 3).
+func UpdateChecksum16(checksum, old, new uint16) uint16 {
+	return ^AddSums(AddSums(^checksum, ^old), new)
+}
+
+// UpdateChecksum32 is [UpdateChecksum16] for two words next to each other.
+func UpdateChecksum32(checksum uint16, old, new uint32) uint16 {
+	checksum = UpdateChecksum16(checksum, uint16(old>>16), uint16(new>>16))
+	return UpdateChecksum16(checksum, uint16(old), uint16(new))
+}

@@ -1,0 +1,90 @@
+package encap
+
+// ChecksumState is what the transport checksum of a frame is worth.
+type ChecksumState uint8
+
+const (
+	// ChecksumUnknown: there is no telling. The frame is no TCP or UDP, or malformed,
+	// or a fragment.
+	ChecksumUnknown ChecksumState = iota
+	// ChecksumAbsent: UDP without a checksum. Over IPv4 the sender may leave it out
+	// (RFC 768), over IPv6 for tunnels (RFC 6935 section 5).
+	ChecksumAbsent
+	// ChecksumPartial: the field holds the sum of the pseudo-header; the sender has
+	// left the rest to its network card.
+	ChecksumPartial
+	// ChecksumBad: something has changed on the way.
+	ChecksumBad
+	// ChecksumValid: it fits header, payload and pseudo-header.
+	ChecksumValid
+)
+
+// VerifyChecksum checks the TCP or UDP checksum of a frame. It does not touch the
+// payload of a frame whose checksum is partial.
+//
+// An IPv6 packet with a routing header, as long as it is on its way, has a checksum
+// made for a destination further on (RFC 8200 section 8.1): it comes out as bad.
+func VerifyChecksum(frame []byte, l *Layers) ChecksumState {
+	length := l.transportLength(frame)
+	if length == 0 {
+		return ChecksumUnknown
+	}
+	transport := frame[l.L4 : l.L4+length]
+	checksum := transportChecksum(transport, l.Proto)
+	pseudo := pseudoHeader(frame, l, length)
+	switch {
+	case checksum == 0 && l.Proto == ProtoUDP:
+		return ChecksumAbsent
+	case checksum == pseudo:
+		return ChecksumPartial
+	case Sum(transport, pseudo) != 0xffff:
+		return ChecksumBad
+	}
+	return ChecksumValid
+}
+
+// PseudoHeader returns the sum of the pseudo-header of a TCP or UDP packet (RFC 9293
+// section 3.1, RFC 8200 section 8.1), or 0 if the frame holds none, or a fragment. It
+// is never 0 otherwise, as the protocol is part of it.
+func PseudoHeader(frame []byte, l *Layers) uint16 {
+	length := l.transportLength(frame)
+	if length == 0 {
+		return 0
+	}
+	return pseudoHeader(frame, l, length)
+}
+
+// pseudoHeader is PseudoHeader for a transport header and payload of length bytes, in a
+// frame that transportLength has accepted.
+func pseudoHeader(frame []byte, l *Layers, length int) uint16 {
+	sum := AddSums(uint16(l.Proto), uint16(length))
+	if l.EtherType == EtherTypeIPv4 {
+		return Sum(frame[l.L3+ipv4Src:l.L3+IPv4MinSize], sum)
+	}
+	return Sum(frame[l.L3+ipv6Src:l.L3+IPv6Size], sum)
+}
+
+// transportLength returns how many bytes from L4 on the transport checksum covers, or 0
+// if it has none that could be judged. For UDP that is the header's own length, which
+// may end before the packet does.
+func (l *Layers) transportLength(frame []byte) int {
+	if l.Payload == 0 || l.Fragment || l.End > len(frame) {
+		return 0
+	}
+	length := l.End - l.L4
+	if l.Proto != ProtoUDP {
+		return length
+	}
+	if n := UDP(frame[l.L4:]).Length(); n >= UDPSize && n <= length {
+		return n
+	}
+	return 0
+}
+
+// transportChecksum returns the checksum field of a TCP or UDP header.
+func transportChecksum(transport []byte, proto uint8) uint16 {
+	if proto == ProtoUDP {
+		return UDP(transport).Checksum()
+	}
+	return TCP(transport).Checksum()
+}

@@ -1,0 +1,140 @@
+package encap
+
+// MaxHeader is the most that the headers before a segment's payload may take, in
+// bytes: Ethernet with two tags, IPv4 and TCP with all their options take 142. Frames
+// with more, IPv6 extension headers, cannot be segmented.
+const MaxHeader = 256
+
+// Segmenter cuts a superframe into the frames that its sender would have sent over a
+// link without offloads. It makes headers and leaves the payload where it is. The zero
+// Segmenter has no segments; it can be used again and again.
+type Segmenter struct {
+	payload []byte // what is left of the superframe's
+	size    int    // payload of each segment but the last
+	l       Layers
+	first   bool
+
+	// header is the superframe's, kept here so that the caller may write a segment's
+	// header over bytes of the frame that it is done with.
+	header [MaxHeader]byte
+
+	addresses uint16 // sum of the pseudo-header but for the length
+	id        uint16 // IPv4 ID of the next segment
+	seq       uint32 // TCP sequence number of the next segment
+}
+
+// Reset prepares to cut up frame, whose layers are l, as o says. It borrows the frame's
+// payload until the last segment is done with, and reports false, leaving no segments,
+// if this is no superframe of the kind that o says, or o contradicts the headers.
+// HeaderLen is not looked at: what a sender writes there is not always true.
+func (s *Segmenter) Reset(frame []byte, l *Layers, o Offload) bool {
+	s.payload, s.size, s.first = nil, 0, false
+	if !segmentable(frame, l, o) {
+		return false
+	}
+	s.payload, s.size, s.first = frame[l.Payload:l.End], int(o.SegmentSize), true
+	s.l = *l
+	copy(s.header[:l.Payload], frame)
+	s.addresses = pseudoHeader(frame, l, 0)
+	if l.EtherType == EtherTypeIPv4 {
+		s.id = IPv4(frame[l.L3:]).ID()
+	}
+	if l.Proto == ProtoTCP {
+		s.seq = TCP(frame[l.L4:]).Seq()
+	}
+	return true
+}
+
+// segmentable reports whether o and the headers agree on a superframe.
+func segmentable(frame []byte, l *Layers, o Offload) bool {
+	switch {
+	case o.GSO == GSONone || o.SegmentSize == 0 || !o.NeedsCSUM:
+		return false
+	case l.Payload == 0 || l.Payload > MaxHeader || l.Fragment || l.End > len(frame):
+		return false
+	}
+	return o.GSO == l.gso() && int(o.CSUMStart) == l.L4
+}
+
+// Segments returns how many segments are left.
+func (s *Segmenter) Segments() int {
+	n := 0
+	if s.size > 0 {
+		n = (len(s.payload) + s.size - 1) / s.size
+	}
+	if n == 0 && s.first {
+		n = 1 // headers alone
+	}
+	return n
+}
+
+// Next writes the headers of the next segment, from Ethernet to the end of TCP or UDP
+// with a complete checksum, into header, which has room for [MaxHeader] bytes. It
+// returns how many it wrote, and the segment's payload, a slice of the superframe; or
+// false when there are no more.
+//
+// As the payload is only read, header may be part of the frame, in front of it.
+func (s *Segmenter) Next(header []byte) (headerLen int, payload []byte, ok bool) {
+	headerLen = s.l.Payload
+	if s.Segments() == 0 || len(header) < headerLen {
+		return 0, nil, false
+	}
+	n := min(s.size, len(s.payload))
+	payload, s.payload = s.payload[:n:n], s.payload[n:]
+	header = header[:headerLen]
+	copy(header, s.header[:])
+
+	if s.l.EtherType == EtherTypeIPv4 {
+		s.putIPv4(header, n)
+	} else {
+		IPv6(header[s.l.L3:]).SetPayloadLength(headerLen - s.l.L3 - IPv6Size + n)
+	}
+	transport := header[s.l.L4:]
+	sum := Sum(payload, AddSums(s.addresses, uint16(len(transport)+n)))
+	if s.l.Proto == ProtoTCP {
+		s.putTCP(transport, n, sum)
+	} else {
+		putUDP(transport, n, sum)
+	}
+	s.first = false
+	return headerLen, payload, true
+}
+
+// putIPv4 makes the IPv4 header of a segment with n bytes of payload. Each has an ID of
+// its own, as the kernel does it, so that a segment can be fragmented after all.
+func (s *Segmenter) putIPv4(header []byte, n int) {
+	ip := IPv4(header[s.l.L3:s.l.L4])
+	ip.SetTotalLength(len(header) - s.l.L3 + n)
+	ip.SetID(s.id)
+	s.id++
+	ip.SetChecksum(0)
+	ip.SetChecksum(^Sum(ip, 0))
+}
+
+// putTCP makes the TCP header of a segment with n bytes of payload. FIN and PSH are
+// about the end of the superframe, CWR about its beginning (RFC 3168 section 6.1.2: once
+// per window). The sum is that of all but the header.
+func (s *Segmenter) putTCP(header []byte, n int, sum uint16) {
+	tcp := TCP(header)
+	tcp.SetSeq(s.seq)
+	s.seq += uint32(n)
+	flags := tcp.Flags()
+	if len(s.payload) > 0 {
+		flags &^= TCPFin | TCPPsh
+	}
+	if !s.first {
+		flags &^= TCPCwr
+	}
+	tcp.SetFlags(flags)
+	tcp.SetChecksum(0)
+	tcp.SetChecksum(^Sum(tcp, sum))
+}
+
+// putUDP makes the UDP header of a segment with n bytes of payload. The sum is that of
+// all but the header.
+func putUDP(header []byte, n int, sum uint16) {
+	udp := UDP(header)
+	udp.SetLength(UDPSize + n)
+	udp.SetChecksum(0)
+	udp.SetChecksum(nonZero(^Sum(udp, sum)))
+}
