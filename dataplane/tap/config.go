@@ -1,0 +1,83 @@
+package tap
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/vxtap/vxtap/encap"
+)
+
+// DefaultTxQueueLen is the length in frames of the ring in which the kernel keeps
+// what was not read yet. A TAP has no back-pressure: a full ring drops. Linux gives it
+// 500; a worker that loses its core for a scheduler slice of 4 ms misses 1800 small
+// frames at 450 000 a second, so that is what a ring must hold. Longer ones only add
+// delay: 2048 full-size frames are already 3 ms of a 7 Gbit/s flow.
+const DefaultTxQueueLen = 2048
+
+// Limits of an interface's MTU in bytes: what IPv4 needs (RFC 791), and what fits the
+// kernel's 16-bit lengths with an Ethernet header.
+const (
+	minMTU = 68
+	maxMTU = 65535 - encap.EthernetSize
+)
+
+// maxQueues is the kernel's MAX_TAP_QUEUES.
+const maxQueues = 256
+
+// Config says how a TAP device is to be made. The zero Config is a device with one
+// queue whose name, MAC and MTU the system chooses, without addresses.
+type Config struct {
+	// Name is the interface's name, on Linux at most 15 bytes. Empty: the system
+	// chooses (tap0, tap1, ...). On Windows it selects an adapter by its friendly name.
+	Name string
+	// MTU is the largest IP packet in bytes, 68 to 65521. 0: the system's, 1500.
+	MTU int
+	// MAC is the address of the system's end. Zero: the system's choice, on Linux a
+	// random one.
+	MAC encap.MAC
+	// Addresses are given to the interface with their prefix lengths. IPv6 addresses
+	// skip duplicate address detection, so that they can be used at once. None: none.
+	Addresses []netip.Prefix
+	// TxQueueLen is the kernel's ring before each queue, in frames.
+	// 0: [DefaultTxQueueLen].
+	TxQueueLen int
+	// NetNS is the network namespace for the interface, a name under /run/netns or a
+	// path. Empty: the one that the calling thread is in. Linux only.
+	NetNS string
+	// Queues is the number of queues, 1 to 256. 0: one.
+	Queues int
+	// Portable asks for the driver on songgao/water, without offloads. Outside Linux
+	// there is no other, and Portable changes nothing.
+	Portable bool
+}
+
+// check refuses what no system could do, before one is asked.
+func (c *Config) check() error {
+	if c.MTU != 0 && (c.MTU < minMTU || c.MTU > maxMTU) {
+		return fmt.Errorf("bad MTU %d: want %d to %d", c.MTU, minMTU, maxMTU)
+	}
+	if c.MAC.IsMulticast() {
+		return fmt.Errorf("bad MAC %s: an interface cannot have a multicast address", c.MAC)
+	}
+	if c.TxQueueLen < 0 {
+		return fmt.Errorf("bad queue length %d: want a number of frames", c.TxQueueLen)
+	}
+	if c.Queues < 0 || c.Queues > maxQueues {
+		return fmt.Errorf("bad number of queues %d: want 1 to %d", c.Queues, maxQueues)
+	}
+	for _, p := range c.Addresses {
+		if !p.IsValid() || p.Addr().Is4In6() || p.Addr().IsMulticast() {
+			return fmt.Errorf("bad address %s: want a unicast address with its prefix length, like 192.168.77.1/24", p)
+		}
+	}
+	return nil
+}
+
+// withDefaults returns c with the numbers that zero stands for.
+func (c Config) withDefaults() Config {
+	c.Queues = max(c.Queues, 1)
+	if c.TxQueueLen == 0 {
+		c.TxQueueLen = DefaultTxQueueLen
+	}
+	return c
+}

@@ -1,0 +1,88 @@
+package tap
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/vxtap/vxtap/encap"
+)
+
+// Device is a TAP interface that this process made, and its queues.
+//
+// Its methods may be called from any goroutine.
+type Device struct {
+	name   string
+	driver string
+	mac    encap.MAC
+	mtu    int
+	queues []*Queue
+	platform
+}
+
+// Open makes a TAP device and brings it up as c says. It never takes over an
+// interface that exists. What it made it removes again if it fails half-way.
+//
+// Errors wrap [ErrExists], [ErrName], [ErrNoTUN], [ErrPermission], or
+// [errors.ErrUnsupported] for what cannot be done on this system.
+func Open(c Config) (*Device, error) {
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("open TAP %s: %w", c.Name, err)
+	}
+	d, err := open(c.withDefaults())
+	if err != nil {
+		return nil, fmt.Errorf("open TAP %s: %w", c.Name, err)
+	}
+	return d, nil
+}
+
+// Name returns the name that the interface was given when it was opened. Someone may
+// have renamed it since, as Docker does with what it takes into a container.
+func (d *Device) Name() string { return d.name }
+
+// MAC returns the address of the interface, as the system reported it after Open.
+func (d *Device) MAC() encap.MAC { return d.mac }
+
+// MTU returns the MTU of the interface, as the system reported it after Open.
+func (d *Device) MTU() int { return d.mtu }
+
+// Queues returns the queues, which belong to the device and end with it.
+func (d *Device) Queues() []*Queue { return d.queues }
+
+// Driver names the driver in use, for people: "linux vnet_hdr" or "portable water".
+func (d *Device) Driver() string { return d.driver }
+
+// Drops returns how many frames were lost on their way from the system to a reader
+// since the device was opened: because the kernel's ring was full, or because they
+// were longer than the reader's buffer. Wraps [errors.ErrUnsupported] where the system
+// does not tell.
+func (d *Device) Drops() (uint64, error) {
+	n, err := d.kernelDrops()
+	if err != nil {
+		return 0, fmt.Errorf("read drops of TAP %s: %w", d.name, err)
+	}
+	for _, q := range d.queues {
+		n += q.driver.oversized()
+	}
+	return n, nil
+}
+
+// Move moves the interface to another network namespace, a name under /run/netns or a
+// path, and gives it its addresses and brings it up again there, which a move undoes.
+// The queues stay here and go on working. Linux only.
+func (d *Device) Move(netns string) error {
+	if err := d.move(netns); err != nil {
+		return fmt.Errorf("move TAP %s to network namespace %s: %w", d.name, netns, err)
+	}
+	return nil
+}
+
+// Close removes the interface: it goes with the last call to Read or Write that is
+// under way, and those that come after return [net.ErrClosed]. Descriptors must have
+// been removed from a [Poller] before.
+func (d *Device) Close() error {
+	var errs []error
+	for _, q := range d.queues {
+		errs = append(errs, q.driver.close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,168 @@
+package tap
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// platform is the Linux part of a Device. It keeps no handle of the interface's
+// namespace, which would keep a container's namespace alive after the container; the
+// descriptor knows at any time where its interface is.
+type platform struct {
+	// control lends a descriptor of the interface to a function.
+	control   func(func(fd int) error) error
+	addresses []netip.Prefix
+	moving    sync.Mutex
+}
+
+// open makes the device on a thread in the namespace asked for: an interface belongs
+// to the namespace in which /dev/net/tun was opened.
+func open(c Config) (d *Device, err error) {
+	if err := checkName(c.Name); err != nil {
+		return nil, err
+	}
+	err = withNamespace(c.NetNS, func() (err error) {
+		if c.Portable {
+			d, err = openPortable(c)
+		} else {
+			d, err = openVNET(c)
+		}
+		return err
+	})
+	return d, err
+}
+
+// openVNET makes a device of the Linux driver.
+func openVNET(c Config) (*Device, error) {
+	d := &Device{driver: "linux vnet_hdr"}
+	var first *vnetQueue
+	name, flags := c.Name, uint16(unix.IFF_VNET_HDR|unix.IFF_TUN_EXCL)
+	if c.Queues > 1 {
+		flags |= unix.IFF_MULTI_QUEUE
+	}
+	for range c.Queues {
+		q, given, err := openVNETQueue(name, flags)
+		if err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
+		d.queues = append(d.queues, &Queue{q})
+		if first == nil {
+			first, name, flags = q, given, flags&^unix.IFF_TUN_EXCL
+		}
+	}
+	d.name = name
+	d.control = first.control
+	return d.setUp(c)
+}
+
+func openVNETQueue(name string, flags uint16) (*vnetQueue, string, error) {
+	fd, given, err := openQueue(name, flags)
+	if err != nil {
+		return nil, "", err
+	}
+	set, err := setOffloads(fd)
+	if err != nil {
+		unix.Close(fd)
+		return nil, "", err
+	}
+	return newVNETQueue(fd, given, set), given, nil
+}
+
+// setUp finishes a device whose queues are open, or closes it.
+func (d *Device) setUp(c Config) (*Device, error) {
+	mac, mtu, err := setUpLink(d.name, c)
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	d.mac, d.mtu, d.addresses = mac, mtu, c.Addresses
+	return d, nil
+}
+
+// whereabouts returns the name that the interface has now and the namespace that it is
+// in, wherever it was moved and by whom. The caller closes the namespace.
+func (d *Device) whereabouts() (name string, ns netns.NsHandle, err error) {
+	ns = netns.None()
+	err = d.control(func(fd int) (err error) {
+		if name, _, err = attachment(fd); err != nil {
+			return err
+		}
+		n, err := unix.IoctlRetInt(fd, unix.TUNGETDEVNETNS)
+		if err != nil {
+			return fmt.Errorf("TUNGETDEVNETNS (Linux 5.2 or later, CAP_NET_ADMIN): %w", err)
+		}
+		ns = netns.NsHandle(n)
+		return nil
+	})
+	if isGone(err) {
+		err = goneError(d.name)
+	}
+	return name, ns, err
+}
+
+// kernelDrops is what the interface counts as dropped on sending, which for a TAP is
+// towards us.
+func (d *Device) kernelDrops() (n uint64, err error) {
+	name, ns, err := d.whereabouts()
+	if err != nil {
+		return 0, err
+	}
+	defer ns.Close()
+	err = inNamespace(ns, func() error {
+		link, err := netlink.LinkByName(name)
+		if err != nil {
+			return err
+		}
+		if s := link.Attrs().Statistics; s != nil {
+			n = s.TxDropped
+		}
+		return nil
+	})
+	return n, err
+}
+
+func (d *Device) move(to string) error {
+	d.moving.Lock()
+	defer d.moving.Unlock()
+	target, err := openNamespace(to)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	name, from, err := d.whereabouts()
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	if err := inNamespace(from, func() error { return sendLink(name, target) }); err != nil {
+		return err
+	}
+	return inNamespace(target, func() error {
+		link, err := netlink.LinkByName(name)
+		if err != nil {
+			return err
+		}
+		return bringUp(link, d.addresses)
+	})
+}
+
+// sendLink moves an interface from this thread's namespace to another.
+func sendLink(name string, to netns.NsHandle) error {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	err = netlink.LinkSetNsFd(link, int(to))
+	switch {
+	case errors.Is(err, unix.EEXIST):
+		return refuse(ErrExists, err, "interface %s already exists there; choose another name, or remove it", name)
+	case errors.Is(err, unix.EPERM):
+		return refuse(ErrPermission, err, "not allowed to move %s: CAP_NET_ADMIN is needed in both namespaces", name)
+	}
+	return err
+}

@@ -1,0 +1,21 @@
+//go:build !linux && !darwin && !windows
+
+package tap
+
+import (
+	"errors"
+	"runtime"
+)
+
+// platform has nothing.
+type platform struct{}
+
+// open fails: neither driver knows this system.
+func open(Config) (*Device, error) {
+	return nil, refuse(ErrNoTUN, errors.ErrUnsupported,
+		"TAP devices do not run on %s: Linux, macOS and Windows are supported", runtime.GOOS)
+}
+
+func (d *Device) kernelDrops() (uint64, error) { return 0, errors.ErrUnsupported }
+
+func (d *Device) move(string) error { return errors.ErrUnsupported }

@@ -1,0 +1,97 @@
+package tap
+
+import (
+	"errors"
+	"os"
+
+	"github.com/songgao/water"
+	"github.com/vishvananda/netlink"
+	"github.com/vxtap/vxtap/encap"
+	"golang.org/x/sys/unix"
+)
+
+// portableDriver is what [Device.Driver] says for people.
+const portableDriver = "portable water"
+
+// openPortable makes a device of the portable driver, in this thread's namespace.
+func openPortable(c Config) (*Device, error) {
+	// water would attach to a persistent TAP of that name.
+	if _, err := netlink.LinkByName(c.Name); err == nil && c.Name != "" {
+		return nil, nameTaken(c.Name, unix.EEXIST)
+	}
+	files, name, err := openFiles(c)
+	if err != nil {
+		return nil, err
+	}
+	mac, mtu, err := setUpLink(name, c)
+	if err != nil {
+		return nil, errors.Join(err, closeAll(files))
+	}
+	d := &Device{name: name, driver: portableDriver, mac: mac, mtu: mtu}
+	d.addresses = c.Addresses
+	d.control = lend(files[0])
+	for _, f := range files {
+		d.queues = append(d.queues, &Queue{newPortableQueue(name, f, mtu+encap.EthernetSize+2*encap.VLANTagSize)})
+	}
+	return d, nil
+}
+
+// openFiles has water open a file for each queue.
+func openFiles(c Config) (files []*os.File, name string, err error) {
+	name = c.Name
+	for range c.Queues {
+		f, given, err := openFile(name, c.Queues > 1)
+		if err != nil {
+			return nil, "", errors.Join(err, closeAll(files))
+		}
+		files, name = append(files, f), given
+	}
+	return files, name, nil
+}
+
+func openFile(name string, multi bool) (*os.File, string, error) {
+	w, err := water.New(water.Config{
+		DeviceType:             water.TAP,
+		PlatformSpecificParams: water.PlatformSpecificParams{Name: name, MultiQueue: multi},
+	})
+	if err != nil {
+		// water says which of its two steps failed by this type only.
+		if ioctl := new(os.SyscallError); errors.As(err, &ioctl) {
+			return nil, "", attachError(name, err)
+		}
+		return nil, "", openError(err)
+	}
+	f, ok := w.ReadWriteCloser.(*os.File)
+	if !ok {
+		return nil, "", errors.Join(errors.New("water did not open a file"), w.Close())
+	}
+	// water leaves it open to child processes, in which the interface would live on.
+	err = lend(f)(func(fd int) error {
+		unix.CloseOnExec(fd)
+		return nil
+	})
+	return f, w.Name(), err
+}
+
+// lend returns a function that lends the descriptor of f to another.
+func lend(f *os.File) func(func(fd int) error) error {
+	return func(use func(fd int) error) error {
+		raw, err := f.SyscallConn()
+		if err != nil {
+			return err
+		}
+		var failed error
+		if err := raw.Control(func(fd uintptr) { failed = use(int(fd)) }); err != nil {
+			return err
+		}
+		return failed
+	}
+}
+
+func closeAll(files []*os.File) error {
+	var errs []error
+	for _, f := range files {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
