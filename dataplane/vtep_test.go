@@ -46,7 +46,7 @@ func newNode(t testing.TB, wire *mem.Network, addr string, cfg dataplane.Network
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &node{vtep: v, network: n, mac: encap.MACFromIPv4(local)}
+	x := &node{vtep: v, network: n, mac: encap.MACFromAddr(local)}
 	x.port = x.addPort(t, "port0", x.mac)
 	return x
 }

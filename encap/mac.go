@@ -54,16 +54,25 @@ func unhex(c byte) (byte, bool) {
 	return 0, false
 }
 
-// MACFromIPv4 returns 02:42 followed by the four octets of a, the address that Docker
-// gives to an interface: a node that restarts with the same address keeps its MAC, so
-// its neighbours' ARP entries stay true. An address that is not IPv4 gives the zero MAC.
-func MACFromIPv4(a netip.Addr) MAC {
+// MACFromAddr returns a MAC that belongs to an IP address: a node that restarts with
+// the same address keeps its MAC, so its neighbours' ARP entries stay true. For IPv4 it
+// is 02:42 and the four octets, as Docker gives it to an interface; for IPv6, 02:42 and
+// a hash (FNV-1a) of the address. An address that is not valid gives the zero MAC.
+func MACFromAddr(a netip.Addr) MAC {
 	a = a.Unmap()
-	if !a.Is4() {
-		return MAC{}
+	switch {
+	case a.Is4():
+		b := a.As4()
+		return MAC{0x02, 0x42, b[0], b[1], b[2], b[3]}
+	case a.Is6():
+		b := a.As16()
+		h := uint32(2166136261)
+		for _, o := range b {
+			h = (h ^ uint32(o)) * 16777619
+		}
+		return MAC{0x02, 0x42, byte(h >> 24), byte(h >> 16), byte(h >> 8), byte(h)}
 	}
-	b := a.As4()
-	return MAC{0x02, 0x42, b[0], b[1], b[2], b[3]}
+	return MAC{}
 }
 
 // MACFromUint64 is the inverse of [MAC.Uint64]; the upper 16 bits are ignored.

@@ -1,0 +1,60 @@
+package control
+
+import (
+	"net/netip"
+
+	"github.com/vxtap/vxtap/dataplane"
+	"github.com/vxtap/vxtap/encap"
+)
+
+// Drivers makes the devices and sockets of an agent.
+type Drivers struct {
+	// OpenUnderlay opens the UDP side of the node.
+	OpenUnderlay func(NodeSpec) (*Underlay, error)
+	// OpenDevice makes the device of a network. Every field of the spec is filled in.
+	OpenDevice func(DeviceSpec) (*Device, error)
+	// NewPoller makes what a worker waits for devices with.
+	NewPoller func() (dataplane.Poller, error)
+	// UnderlayMTU returns the MTU of the interface that carries an address.
+	UnderlayMTU func(netip.Addr) (int, error)
+}
+
+// DeviceSpec describes a device to be made.
+type DeviceSpec struct {
+	Name      string
+	NetNS     string
+	MAC       encap.MAC
+	MTU       int
+	Addresses []netip.Prefix
+	Queues    int
+	Portable  bool
+}
+
+// Device is a device that was made.
+type Device struct {
+	Name     string
+	MAC      encap.MAC
+	MTU      int
+	Queues   []dataplane.Queue
+	Driver   string                 // for people
+	Drops    func() (uint64, error) // frames that the kernel dropped, as the ring was full
+	Offloads func() []Feature
+	Close    func() error // removes it
+}
+
+// Underlay is the opened UDP side of a node.
+type Underlay struct {
+	Queues []dataplane.Underlay
+	Driver string // for people
+	// ReceiveBuffer is what the kernel gave a socket, and what it was asked for, in
+	// bytes.
+	ReceiveBuffer, ReceiveBufferWanted int
+	Features                           []Feature
+}
+
+// Feature is something a driver can make use of where the system has it.
+type Feature struct {
+	Name    string
+	InForce bool
+	Why     string // if not in force
+}
