@@ -75,12 +75,5 @@ func SetInnerECN(frame []byte, l *Layers, ecn ECN) {
 	p := IPv4(frame[l.L3:])
 	old := binary.BigEndian.Uint16(p) // the checksum's word: version, length, TOS
 	p.SetTOS(ecn.In(tos))
-	p.SetChecksum(ecnUpdate16(p.Checksum(), old, binary.BigEndian.Uint16(p)))
-}
-
-// ecnUpdate16 is RFC 1624 equation 3.
-func ecnUpdate16(sum, old, new uint16) uint16 {
-	s := uint32(^sum) + uint32(^old) + uint32(new)
-	s = s&0xffff + s>>16
-	return ^uint16(s + s>>16)
+	p.SetChecksum(UpdateChecksum16(p.Checksum(), old, binary.BigEndian.Uint16(p)))
 }

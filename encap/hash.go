@@ -27,7 +27,7 @@ func FlowHash(frame []byte, l *Layers, seed uint64) uint32 {
 		a := frame[l.L3+ipv6Src : l.L3+IPv6Size]
 		src := mix(binary.LittleEndian.Uint64(a)^hashA, binary.LittleEndian.Uint64(a[8:])^seed)
 		dst := mix(binary.LittleEndian.Uint64(a[16:])^hashB, binary.LittleEndian.Uint64(a[24:])^seed)
-		return mixFlow(seed, src^bits.RotateLeft64(dst, 32), l.flowKey(frame))
+		return mixFlow(seed, src^dst, l.flowKey(frame))
 	case len(frame) >= EthernetSize:
 		head := binary.LittleEndian.Uint64(frame)
 		tail := uint64(binary.LittleEndian.Uint32(frame[8:]))

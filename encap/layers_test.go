@@ -191,6 +191,8 @@ func TestLayersParse(t *testing.T) {
 			encap.Layers{EtherType: v6, Proto: udp, Fragment: true, L3: 14, L4: 70, Payload: 78, End: 78}},
 		"IPv6 later fragment": {cat(ethOf(v6), ip6Of(hbh, 26), extOf(fragment, 8), fragOf(udp, 8, false), data),
 			encap.Layers{EtherType: v6, Proto: udp, Fragment: true, L3: 14, End: 80}},
+		"IPv6 fragment that holds an atomic one": {cat(ethOf(v6), ip6Of(fragment, 24), fragOf(fragment, 0, true), fragOf(udp, 0, false), udpOf(8)),
+			encap.Layers{EtherType: v6, Proto: udp, Fragment: true, L3: 14, L4: 70, Payload: 78, End: 78}},
 		"IPv6 atomic fragment": {cat(ethOf(v6), ip6Of(fragment, 16), fragOf(udp, 0, false), udpOf(8)),
 			encap.Layers{EtherType: v6, Proto: udp, L3: 14, L4: 62, Payload: 70, End: 70}},
 		"IPv6 fragment whose reserved byte is set": {cat(ethOf(v6), ip6Of(fragment, 16), func() []byte { b := fragOf(udp, 0, true); b[1] = 255; return b }(), udpOf(8)),
