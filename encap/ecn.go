@@ -36,8 +36,10 @@ func ECNOf(tos uint8) ECN { return ECN(tos & ecnMask) }
 func (e ECN) In(tos uint8) uint8 { return tos&^ecnMask | uint8(e)&ecnMask }
 
 // EncapECN returns the outer codepoint for an inner one: normal mode, which copies
-// it, CE included (RFC 6040 section 4.1). Linux still resets an outer CE to ECT(0) as
-// RFC 3168 had it; a decapsulator cannot tell the difference in the inner packet.
+// it, CE included (RFC 6040 section 4.1). Linux still sends CE under an outer [ECT0],
+// as RFC 3168 had it; what is delivered is the same.
+//
+//nolint:revive // It stutters, but its counterpart is DecapECN.
 func EncapECN(inner ECN) ECN { return inner & ecnMask }
 
 // DecapECN returns the codepoint that a packet is delivered with once the outer
