@@ -1,0 +1,31 @@
+package api
+
+import (
+	"net/netip"
+
+	"github.com/vxtap/vxtap/encap"
+)
+
+// Backend is what the server asks. Its methods are called from many goroutines at once
+// and must not wait for the network. Requests reach it checked: the VNI is valid, the
+// operation and class are known, a change has a destination.
+//
+// An error that wraps [ErrInvalid], [ErrNotFound] or [ErrExists], or is an [*Error], is
+// answered with its status; any other with 500. Its text is shown to the user as it is.
+type Backend interface {
+	// Node describes the node as it is now.
+	Node() Node
+	// Stats reads all counters.
+	Stats() Stats
+	// FDB lists a network's table: the flood list, then entries by MAC.
+	FDB(vni encap.VNI) ([]FDBEntry, error)
+	// ChangeFDB makes a static entry, or with the zero MAC changes the flood list.
+	ChangeFDB(vni encap.VNI, c FDBChange) error
+	// DeleteFDB removes a MAC's learned or static entry; if dst is valid, only one that
+	// leads there, and its port 0 is the agent's own. With the zero MAC, dst is valid
+	// and leaves the flood list.
+	DeleteFDB(vni encap.VNI, mac encap.MAC, dst netip.AddrPort) error
+	// FlushFDB removes the learned and static entries that the filter names, and says
+	// how many.
+	FlushFDB(vni encap.VNI, f FDBFlush) (int, error)
+}

@@ -1,0 +1,66 @@
+// Package api is the agent's door: HTTP and JSON over a unix socket, through which the
+// vxtap commands, and anyone with curl, look at a node and change its forwarding
+// tables. The package holds the types on the wire, the server, which asks a [Backend],
+// and the [Client].
+//
+// # Connecting
+//
+// The socket is /run/vxtap/vxtap.sock unless the agent was told otherwise. Its mode is
+// 0660: whoever may write to it may use all of the API. The host in the URL is ignored.
+//
+//	curl --unix-socket /run/vxtap/vxtap.sock http://vxtap/v1/node
+//
+// # Requests
+//
+//	GET    /v1/node                     200  Node: addresses, offloads, networks, ports
+//	GET    /v1/stats                    200  Stats: every counter of every network
+//	GET    /v1/networks/{vni}/fdb       200  array of FDBEntry; the flood list comes first
+//	POST   /v1/networks/{vni}/fdb       204  body FDBChange: adds, appends or replaces
+//	DELETE /v1/networks/{vni}/fdb?mac=M 204  removes one MAC's learned or static entry
+//	POST   /v1/networks/{vni}/fdb/flush 200  body FDBFlush, answer FDBFlushed
+//
+// The last path segment but one is the VNI in decimal. HEAD is answered where GET is.
+//
+// A change names what is to be done ("add", "append" or "replace"), the MAC, and the
+// VTEP that holds it. dst_port may be left out: then it is the agent's own port. The
+// zero MAC stands for the flood list.
+//
+//	{"op": "append", "mac": "00:00:00:00:00:00", "dst": "10.9.0.3"}
+//	{"op": "replace", "mac": "02:42:c0:a8:4d:02", "dst": "10.9.0.2", "dst_port": 4790}
+//
+// DELETE takes mac, and optionally dst and dst_port, in the query: with dst, only an
+// entry that leads there is removed. For the zero MAC, dst is required.
+//
+// A flush removes the learned and static entries to which every given field applies,
+// and answers how many: {"removed": 3}. The empty object flushes all of them; the flood
+// list, controlled entries and ports of the node stay.
+//
+//	{"class": "learned", "dst": "10.9.0.2"}
+//
+// # Values
+//
+// Addresses and MACs are strings. Times are RFC 3339; durations are whole seconds under
+// names that end in _seconds. Counters are numbers that only grow while the agent runs;
+// every drop reason is present by name, also at zero. A field without a value is left
+// out. The types in this package name every field.
+//
+// # Errors
+//
+// Every answer but 200 and 204 has a body that says in one line what was wrong, with
+// the offending value:
+//
+//	{"error": "02:42:c0:a8:4d:02 on network 42: not found"}
+//
+//	400  the request contradicts this page: a bad value, an unknown field, no JSON
+//	404  no such path, network or entry
+//	405  the path does not know the method; the Allow header says which it knows
+//	409  the entry exists already, or one of a higher class stands in its place
+//	413  the body is larger than 1 MiB
+//	500  the agent failed
+//
+// # Versions
+//
+// Within /v1, fields and paths are only ever added, so a client must ignore fields of
+// an answer that it does not know. The server refuses unknown fields of a request: a
+// misspelt filter must not flush a whole table. What would break a client gets /v2.
+package api

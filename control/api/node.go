@@ -1,0 +1,66 @@
+package api
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/vxtap/vxtap/encap"
+)
+
+// Node is what GET /v1/node answers: the agent, its underlay, and its networks.
+type Node struct {
+	Version  string       `json:"version"` // of the agent's program
+	Local    netip.Addr   `json:"local"`   // underlay address
+	Port     uint16       `json:"port"`    // UDP port of the VTEP
+	Started  time.Time    `json:"started"`
+	Underlay UnderlayInfo `json:"underlay"`
+	Networks []Network    `json:"networks"` // by VNI
+}
+
+// UnderlayInfo describes the UDP side of a node.
+type UnderlayInfo struct {
+	Driver string `json:"driver"` // "linux" or "portable"
+	// ReceiveBuffer is what the kernel granted each receiving socket, in bytes, and
+	// ReceiveBufferWanted what it was asked for.
+	ReceiveBuffer       int       `json:"receive_buffer"`
+	ReceiveBufferWanted int       `json:"receive_buffer_wanted"`
+	Offloads            []Offload `json:"offloads"`
+}
+
+// Offload is work that the kernel can do for the dataplane.
+type Offload struct {
+	Name    string `json:"name"`
+	InForce bool   `json:"in_force"`
+	Why     string `json:"why,omitempty"` // if not in force: the reason
+}
+
+// Network describes one overlay network on a node.
+type Network struct {
+	VNI      encap.VNI `json:"vni"`
+	MTU      int       `json:"mtu"` // bytes of IP packet that fit its frames
+	Learning bool      `json:"learning"`
+	Closed   bool      `json:"closed"` // only remotes of the table are heard
+	// AgeingSeconds is how long a learned MAC is kept after its last frame; 0 is for
+	// ever.
+	AgeingSeconds uint32 `json:"ageing_seconds"`
+	MaxMACs       int    `json:"max_macs"` // bound on learned entries
+	TTL           uint8  `json:"ttl"`      // of outer packets
+	TOS           TOS    `json:"tos"`      // of outer packets
+	ReservedBits  Mask   `json:"reserved_bits"`
+
+	Remotes []netip.AddrPort `json:"remotes"` // the flood list
+	Ports   []Port           `json:"ports"`
+	Learned int              `json:"learned"` // entries now in the table
+	Static  int              `json:"static"`
+}
+
+// Port describes one port of a network: a device whose frames the node carries.
+type Port struct {
+	Name      string         `json:"name"`
+	MAC       encap.MAC      `json:"mac,omitzero"`
+	MTU       int            `json:"mtu"`
+	NetNS     string         `json:"netns,omitempty"` // name or path; empty is the agent's own
+	Driver    string         `json:"driver"`          // "linux" or "portable"
+	Addresses []netip.Prefix `json:"addresses,omitempty"`
+	Offloads  []Offload      `json:"offloads,omitempty"`
+}
