@@ -68,3 +68,12 @@ func TestSize(t *testing.T) {
 		t.Errorf("%d slots after 10000 entries that came and went", size())
 	}
 }
+
+// TestFindMissing: an empty slot is nobody's. A reader that kept it could find another
+// MAC's destination in it a moment later.
+func TestFindMissing(t *testing.T) {
+	a := newSlots[int](0)
+	if s := a.find(1); s != nil {
+		t.Error("found a slot in an empty array")
+	}
+}
