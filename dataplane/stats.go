@@ -1,16 +1,26 @@
 package dataplane
 
+import "github.com/vxtap/vxtap/dataplane/fdb"
+
 // NetworkStats is a reading of a network's counters.
 type NetworkStats struct {
 	Out Counts // from ports to the underlay or other ports
 	In  Counts // from the underlay to ports
 	// Refused is how often a MAC was not learned because the limit was reached.
 	Refused uint64
+	// Learned and Static are how many entries of these classes the table has now.
+	Learned, Static int
 }
 
 // Stats reads the network's counters.
 func (n *Network) Stats() NetworkStats {
-	return NetworkStats{Out: sumCounters(n.out), In: sumCounters(n.in), Refused: n.table.Refused()}
+	return NetworkStats{
+		Out:     sumCounters(n.out),
+		In:      sumCounters(n.in),
+		Refused: n.table.Refused(),
+		Learned: n.table.Count(fdb.Learned),
+		Static:  n.table.Count(fdb.Static),
+	}
 }
 
 // Stats is a reading of what a VTEP counts apart from its networks.

@@ -1,0 +1,203 @@
+package control
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/vxtap/vxtap/control/api"
+	"github.com/vxtap/vxtap/dataplane"
+	"github.com/vxtap/vxtap/dataplane/fdb"
+	"github.com/vxtap/vxtap/encap"
+)
+
+var _ api.Backend = (*Agent)(nil)
+
+// list returns the networks by VNI.
+func (a *Agent) list() []*network {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	list := make([]*network, 0, len(a.networks))
+	for _, n := range a.networks {
+		list = append(list, n)
+	}
+	slices.SortFunc(list, func(x, y *network) int { return cmp.Compare(x.spec.VNI, y.spec.VNI) })
+	return list
+}
+
+func (a *Agent) network(vni encap.VNI) (*network, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := a.networks[vni]
+	if n == nil {
+		return nil, fmt.Errorf("network %d: %w", vni, api.ErrNotFound)
+	}
+	return n, nil
+}
+
+// Node describes the node.
+func (a *Agent) Node() api.Node {
+	node := api.Node{
+		Version: a.version, Local: a.node.Local, Port: a.node.Port, Started: a.started,
+		Underlay: api.UnderlayInfo{
+			Driver:              a.underlay.Driver,
+			ReceiveBuffer:       a.underlay.ReceiveBuffer,
+			ReceiveBufferWanted: a.underlay.ReceiveBufferWanted,
+			Offloads:            offloads(a.underlay.Features),
+		},
+		Networks: []api.Network{},
+	}
+	for _, n := range a.list() {
+		node.Networks = append(node.Networks, n.describe())
+	}
+	return node
+}
+
+func (n *network) describe() api.Network {
+	cfg, stats := n.vtep.Config(), n.vtep.Stats()
+	d := n.device
+	return api.Network{
+		VNI: cfg.VNI, MTU: d.MTU,
+		Learning: !cfg.NoLearning, Closed: cfg.Closed,
+		AgeingSeconds: uint32(max(cfg.Ageing, 0) / time.Second), MaxMACs: cfg.MaxMACs,
+		TTL: cfg.TTL, TOS: api.TOS{Fixed: cfg.FixedTOS, Value: cfg.TOS}, ReservedBits: api.Mask(cfg.ReservedBits),
+		Remotes: n.vtep.Remotes(),
+		Learned: stats.Learned, Static: stats.Static,
+		Ports: []api.Port{{
+			Name: d.Name, MAC: d.MAC, MTU: d.MTU, NetNS: n.spec.NetNS, Driver: d.Driver,
+			Addresses: n.spec.Addresses, Offloads: offloads(d.Offloads()),
+		}},
+	}
+}
+
+func offloads(features []Feature) []api.Offload {
+	list := make([]api.Offload, 0, len(features))
+	for _, f := range features {
+		list = append(list, api.Offload(f))
+	}
+	return list
+}
+
+// Stats reads all counters.
+func (a *Agent) Stats() api.Stats {
+	v := a.vtep.Stats()
+	s := api.Stats{
+		Networks: []api.NetworkStats{}, Stray: direction(v.Stray),
+		UnderlayDrops: v.UnderlayDrops, Unlearned: v.Unlearned,
+	}
+	for _, n := range a.list() {
+		c := n.vtep.Stats()
+		line := api.NetworkStats{
+			VNI: n.spec.VNI, Out: direction(c.Out), In: direction(c.In), MACsRefused: c.Refused,
+			PortDrops: map[string]uint64{},
+		}
+		if drops, err := n.device.Drops(); err == nil { // a device that is gone has none
+			line.PortDrops[n.device.Name] = drops
+		}
+		s.Networks = append(s.Networks, line)
+	}
+	return s
+}
+
+func direction(c dataplane.Counts) api.Direction {
+	d := api.Direction{
+		Frames: c.Frames, Bytes: c.Bytes, Forwarded: c.Forwarded, ForwardedBytes: c.ForwardedBytes,
+		Copies: c.Copies, Dropped: c.Dropped(), Drops: map[string]uint64{},
+	}
+	for _, why := range dataplane.Drops() {
+		d.Drops[why.String()] = c.Drops[why]
+	}
+	return d
+}
+
+// FDB lists the flood list and then the table of a network.
+func (a *Agent) FDB(vni encap.VNI) ([]api.FDBEntry, error) {
+	n, err := a.network(vni)
+	if err != nil {
+		return nil, err
+	}
+	list := []api.FDBEntry{}
+	for _, r := range n.vtep.Remotes() {
+		list = append(list, api.FDBEntry{Class: api.ClassFlood, Dst: r.Addr(), DstPort: r.Port()})
+	}
+	for _, e := range n.vtep.Entries() {
+		list = append(list, api.FDBEntry{
+			MAC: e.MAC, Class: api.Class(e.Class.String()), Port: e.Port,
+			Dst: e.Remote.Addr(), DstPort: e.Remote.Port(), AgeSeconds: e.Age,
+		})
+	}
+	return list, nil
+}
+
+// ChangeFDB makes a static entry, or changes the flood list.
+func (a *Agent) ChangeFDB(vni encap.VNI, c api.FDBChange) error {
+	n, err := a.network(vni)
+	if err != nil {
+		return err
+	}
+	dst := netip.AddrPortFrom(c.Dst, c.DstPort)
+	if err := dataplane.CheckRemote(a.node.Local, dst.Addr().Unmap()); err != nil {
+		return fmt.Errorf("%w: %w", api.ErrInvalid, err)
+	}
+	return refusal(change(n.vtep, c, dst))
+}
+
+// change is what the kernel's bridge fdb does: the zero MAC is the flood list, of which
+// add makes the first remote, append one more, and replace the only one.
+func change(n *dataplane.Network, c api.FDBChange, dst netip.AddrPort) error {
+	switch zero := c.MAC.IsZero(); {
+	case zero && c.Op == api.OpReplace:
+		return n.SetRemote(dst)
+	case zero:
+		return n.AddRemote(dst)
+	case c.Op == api.OpReplace:
+		return n.ReplaceEntry(c.MAC, dst)
+	case c.Op == api.OpAppend:
+		return n.AppendEntry(c.MAC, dst)
+	}
+	return n.AddEntry(c.MAC, dst)
+}
+
+// DeleteFDB removes an entry, or a VTEP from the flood list.
+func (a *Agent) DeleteFDB(vni encap.VNI, mac encap.MAC, dst netip.AddrPort) error {
+	n, err := a.network(vni)
+	if err != nil {
+		return err
+	}
+	if mac.IsZero() {
+		return refusal(n.vtep.RemoveRemote(dst))
+	}
+	return refusal(n.vtep.DeleteEntry(mac, dst))
+}
+
+// FlushFDB removes the learned and static entries that the filter names.
+func (a *Agent) FlushFDB(vni encap.VNI, f api.FDBFlush) (int, error) {
+	n, err := a.network(vni)
+	if err != nil {
+		return 0, err
+	}
+	filter := dataplane.FlushFilter{MAC: f.MAC, Remote: f.Dst.Unmap(), Port: f.Port}
+	switch f.Class {
+	case api.ClassLearned:
+		filter.Class = fdb.Learned
+	case api.ClassStatic:
+		filter.Class = fdb.Static
+	}
+	return n.vtep.Flush(filter), nil
+}
+
+// refusal gives an error of the dataplane the status that the API has for it.
+func refusal(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, dataplane.ErrNotFound):
+		return fmt.Errorf("%w", &api.Error{Status: 404, Message: err.Error()})
+	case errors.Is(err, dataplane.ErrExists):
+		return fmt.Errorf("%w", &api.Error{Status: 409, Message: err.Error()})
+	}
+	return &api.Error{Status: 400, Message: err.Error()}
+}

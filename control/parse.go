@@ -1,0 +1,121 @@
+package control
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vxtap/vxtap/control/api"
+	"github.com/vxtap/vxtap/encap"
+)
+
+// The words of the command line and of the configuration file, as values. Every error
+// carries the word and says what would be right.
+
+// ParseRemote parses the address of a VTEP with or without a UDP port: 10.9.0.2,
+// 10.9.0.2:8472, 2001:db8::2, [2001:db8::2]:8472. Without one the port is 0.
+func ParseRemote(s string) (netip.AddrPort, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.AddrPortFrom(a.Unmap(), 0), nil
+	}
+	ap, err := netip.ParseAddrPort(s)
+	if err != nil || ap.Port() == 0 {
+		return netip.AddrPort{}, fmt.Errorf("bad address %q: want an IP address, or one with a port like 10.9.0.2:8472 or [2001:db8::2]:8472", s)
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
+}
+
+// ParseLocal parses the address of this VTEP.
+func ParseLocal(s string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("bad address %q: want an IP address of this host", s)
+	}
+	return a.Unmap(), nil
+}
+
+// ParseAddress parses an address for a device with the length of its network's prefix.
+func ParseAddress(s string) (netip.Prefix, error) {
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("bad address %q: want one with its prefix length, like 192.168.77.1/24", s)
+	}
+	return p, nil
+}
+
+// ParseStaticEntry parses MAC=ADDRESS, with an optional port.
+func ParseStaticEntry(s string) (StaticEntry, error) {
+	mac, addr, ok := strings.Cut(s, "=")
+	if !ok {
+		return StaticEntry{}, fmt.Errorf("bad table entry %q: want MAC=ADDRESS, like 02:42:0a:00:00:02=10.9.0.2", s)
+	}
+	var e StaticEntry
+	var err error
+	if e.MAC, err = encap.ParseMAC(mac); err != nil {
+		return StaticEntry{}, err
+	}
+	if e.MAC.IsZero() {
+		return StaticEntry{}, fmt.Errorf("bad table entry %q: the zero MAC is the flood list; use --remote", s)
+	}
+	e.Remote, err = ParseRemote(addr)
+	return e, err
+}
+
+// ParseMTU parses "auto", which is 0, or a number of bytes.
+func ParseMTU(s string) (int, error) {
+	if s == "auto" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < minMTU || n > maxMTU {
+		return 0, fmt.Errorf("bad MTU %q: want auto, or a number from %d to %d", s, minMTU, maxMTU)
+	}
+	return n, nil
+}
+
+// ParseTOS parses "inherit" or a number from 0 to 255, decimal or 0x.
+func ParseTOS(s string) (t api.TOS, err error) {
+	return t, t.UnmarshalText([]byte(s))
+}
+
+// ParseTTL parses a number from 1 to 255.
+func ParseTTL(s string) (uint8, error) {
+	n, err := strconv.ParseUint(s, 10, 8)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("bad TTL %q: want a number from 1 to 255", s)
+	}
+	return uint8(n), nil
+}
+
+// ParsePort parses a UDP port, 1 to 65535.
+func ParsePort(s string) (uint16, error) {
+	n, err := strconv.ParseUint(s, 10, 16)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("bad port %q: want a number from 1 to 65535", s)
+	}
+	return uint16(n), nil
+}
+
+// ParseAgeing parses a duration, or a number of seconds as iproute2 has it; 0 is for
+// ever, which is negative in the result.
+func ParseAgeing(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if n, e := strconv.ParseUint(s, 10, 31); e == nil {
+		d, err = time.Duration(n)*time.Second, nil
+	}
+	switch {
+	case err != nil || d < 0 || d > 0 && d < time.Second:
+		return 0, fmt.Errorf("bad ageing time %q: want a duration of at least 1s like 300s, or 0 for ever", s)
+	case d == 0:
+		return -1, nil
+	}
+	return d, nil
+}
+
+// ParseReservedBits parses a mask over the 64 bits of the VXLAN header, in the form in
+// which iproute2 prints it.
+func ParseReservedBits(s string) (m api.Mask, err error) {
+	return m, m.UnmarshalText([]byte(s))
+}
