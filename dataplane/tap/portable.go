@@ -99,21 +99,38 @@ func (q *portableQueue) push(n int) {
 	}
 }
 
-// fail makes err what Read returns behind the frames that are in the ring.
+// fail makes err what Read returns behind the frames that are in the ring. Whatever it
+// is, nothing is read any more: the device is closed for whoever asks.
 func (q *portableQueue) fail(err error) {
+	err = q.translate("read from", err)
+	if !errors.Is(err, net.ErrClosed) {
+		err = fmt.Errorf("%w: %w", err, net.ErrClosed)
+	}
 	q.mu.Lock()
 	if q.err == nil {
-		q.err = q.translate("read from", err)
+		q.err = err
 	}
 	ready := q.ready
 	q.mu.Unlock()
 	ready()
 }
 
-// Read copies frames out of the ring.
+// Read copies frames out of the ring. If an error is behind them it announces itself
+// again, as nothing else will.
 func (q *portableQueue) Read(frames []encap.Frame) (int, error) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	n, err := q.drain(frames)
+	again := n > 0 && q.err != nil
+	ready := q.ready
+	q.mu.Unlock()
+	if again {
+		ready()
+	}
+	return n, err
+}
+
+// drain is Read with the lock held.
+func (q *portableQueue) drain(frames []encap.Frame) (int, error) {
 	if q.shut {
 		return 0, q.err
 	}
