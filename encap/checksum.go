@@ -16,24 +16,29 @@ func Sum(b []byte, initial uint16) uint16 {
 	// Any byte order gives the same sum, with its own bytes in that order (RFC 1071
 	// section 2B). Little-endian is what our machines load without turning bytes.
 	sum := uint64(bits.ReverseBytes16(initial))
-	var carry uint64
+	var carries uint64 // out of 64 bits; each is worth 1
 	for len(b) >= 64 {
-		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(b), carry)
-		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(b[8:]), carry)
-		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(b[16:]), carry)
-		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(b[24:]), carry)
-		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(b[32:]), carry)
-		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(b[40:]), carry)
-		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(b[48:]), carry)
-		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(b[56:]), carry)
+		p := (*[64]byte)(b)
+		var c uint64 // stays in the processor's carry flag
+		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(p[0:]), 0)
+		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(p[8:]), c)
+		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(p[16:]), c)
+		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(p[24:]), c)
+		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(p[32:]), c)
+		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(p[40:]), c)
+		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(p[48:]), c)
+		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(p[56:]), c)
+		carries += c
 		b = b[64:]
 	}
 	for len(b) >= 8 {
-		sum, carry = bits.Add64(sum, binary.LittleEndian.Uint64(b), carry)
+		var c uint64
+		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(b), 0)
+		carries += c
 		b = b[8:]
 	}
-	sum, carry = bits.Add64(sum, lastWord(b), carry)
-	return bits.ReverseBytes16(fold(sum, carry))
+	sum, c := bits.Add64(sum, lastWord(b), 0)
+	return bits.ReverseBytes16(fold(sum, carries+c))
 }
 
 // lastWord returns up to seven bytes as a little-endian word, filled up with zeros.
@@ -58,10 +63,10 @@ func lastHalf(b []byte) uint64 {
 	return 0
 }
 
-// fold adds up the four words of a sum and what was carried out of it. Adding the two
-// halves of a number to each other with an end-around carry keeps it modulo 2^16-1.
-func fold(sum, carry uint64) uint16 {
-	sum = sum>>32 + sum&0xffffffff + carry // at most 33 bits
+// fold adds up the four words of a sum, and what was carried out of it. Adding the two
+// halves of a number to each other keeps it modulo 0xffff.
+func fold(sum, carries uint64) uint16 {
+	sum = sum>>32 + sum&0xffffffff + carries // at most 2^33 and the carries
 	sum = sum>>32 + sum&0xffffffff
 	sum = sum>>16 + sum&0xffff // at most 0x1fffe
 	return uint16(sum>>16 + sum&0xffff)

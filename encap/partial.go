@@ -44,6 +44,10 @@ func nonZero(checksum uint16) uint16 {
 // gives none for TCP, so is TCP in an IP packet longer than mtu, the port's; its
 // segments are as long as that allows. A large UDP packet without a hint is one
 // datagram, and cutting it up would make several.
+//
+// In a superframe the lengths, that of the pseudo-header and that in a UDP header too,
+// are those of the whole: Linux makes it so (udp_send_skb, tcp_gro_complete), and its
+// segmentation, which corrects the checksum by their difference, relies on it.
 func RecognizeOffload(frame []byte, l *Layers, hint uint16, mtu int) Offload {
 	length := l.transportLength(frame)
 	if length == 0 || length != l.End-l.L4 {

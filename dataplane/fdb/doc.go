@@ -15,7 +15,8 @@
 //
 //	key      the MAC; written once, never changed while the array is in use
 //	binding  the class and destination; nil once the entry is deleted
-//	seen     when the MAC last sent something, in coarse seconds
+//	seen     when the MAC last sent something, in coarse seconds from when the process
+//	         began; they may wrap
 //
 // As a slot never passes from one MAC to another, a reader cannot pair a MAC with
 // another's destination. A deleted entry leaves its slot behind for the same MAC. When
