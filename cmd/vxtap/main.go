@@ -1,0 +1,60 @@
+// Command vxtap is a VXLAN tunnel endpoint in userspace, and the client of one that
+// runs.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// env is what commands use of the world around them.
+type env struct {
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	now            func() time.Time
+	terminal       bool   // stdout is one
+	socket         string // of the agent; set by --socket
+}
+
+func main() {
+	os.Exit(run(context.Background(), &env{
+		stdout:   os.Stdout,
+		stderr:   os.Stderr,
+		getenv:   os.Getenv,
+		now:      time.Now,
+		terminal: term.IsTerminal(int(os.Stdout.Fd())),
+	}, os.Args[1:]))
+}
+
+// run executes one command line and returns the exit code. What went wrong is one line
+// on stderr.
+func run(ctx context.Context, e *env, args []string) int {
+	root := newRoot(e)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintln(e.stderr, "vxtap:", oneLine(err))
+	var usage usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

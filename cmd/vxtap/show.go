@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vxtap/vxtap/control/api"
+)
+
+func newShowCommand(e *env) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "show",
+		Short: "Show the agent's node, networks and ports, and the offloads in force",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			node, err := api.NewClient(e.socket).Node(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(e.stdout, node)
+			}
+			_, err = io.WriteString(e.stdout, describeNode(&node, e.now()))
+			return err
+		},
+	}
+	jsonFlag(c.Flags(), &asJSON)
+	return c
+}
+
+// describeNode returns a line for the node, a block for its underlay, and a block for
+// each network.
+func describeNode(n *api.Node, now time.Time) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "node %v port %d, version %s, up %v\n", n.Local, n.Port, n.Version, now.Sub(n.Started).Truncate(time.Second))
+	fmt.Fprintf(&b, "underlay %s, receive buffer %s\n", n.Underlay.Driver, receiveBuffer(&n.Underlay))
+	describeOffloads(&b, n.Underlay.Offloads)
+	for i := range n.Networks {
+		b.WriteByte('\n')
+		describeNetwork(&b, &n.Networks[i], n.Port)
+	}
+	if len(n.Networks) == 0 {
+		b.WriteString("\nno networks\n")
+	}
+	return b.String()
+}
+
+func receiveBuffer(u *api.UnderlayInfo) string {
+	if u.ReceiveBuffer >= u.ReceiveBufferWanted {
+		return fmt.Sprintf("%d bytes", u.ReceiveBuffer)
+	}
+	return fmt.Sprintf("%d bytes of %d wanted", u.ReceiveBuffer, u.ReceiveBufferWanted)
+}
+
+func describeOffloads(b *strings.Builder, list []api.Offload) {
+	t := table{indent: "  "}
+	for _, o := range list {
+		if o.InForce {
+			t.add("offload", o.Name, "on")
+		} else {
+			t.add("offload", o.Name, "off", o.Why)
+		}
+	}
+	t.writeTo(b)
+}
+
+func describeNetwork(b *strings.Builder, n *api.Network, port uint16) {
+	fmt.Fprintf(b, "network %v mtu %d ttl %d tos %v", n.VNI, n.MTU, n.TTL, n.TOS)
+	if n.ReservedBits != 0 {
+		fmt.Fprintf(b, " reserved-bits %v", n.ReservedBits)
+	}
+	if n.Closed {
+		b.WriteString(" closed")
+	}
+	fmt.Fprintf(b, "\n  macs %s, %d static\n", learning(n), n.Static)
+	fmt.Fprintf(b, "  remotes %s\n", orNone(addressList(n.Remotes, port)))
+	describePorts(b, n.Ports)
+}
+
+func learning(n *api.Network) string {
+	age := fmt.Sprintf("kept %ds", n.AgeingSeconds)
+	if n.AgeingSeconds == 0 {
+		age = "kept for ever"
+	}
+	if !n.Learning {
+		return fmt.Sprintf("%d learned, none from remotes", n.Learned)
+	}
+	return fmt.Sprintf("%d learned of at most %d, %s", n.Learned, n.MaxMACs, age)
+}
+
+// addressList returns VTEPs without the port that they all have.
+func addressList(list []netip.AddrPort, port uint16) string {
+	words := make([]string, len(list))
+	for i, a := range list {
+		words[i] = a.String()
+		if a.Port() == port || a.Port() == 0 {
+			words[i] = a.Addr().String()
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func describePorts(b *strings.Builder, ports []api.Port) {
+	t := table{indent: "  "}
+	t.add("port", "mac", "mtu", "netns", "driver", "addresses", "offloads")
+	var off table
+	off.indent = "  "
+	for _, p := range ports {
+		var prefixes, on []string
+		for _, a := range p.Addresses {
+			prefixes = append(prefixes, a.String())
+		}
+		for _, o := range p.Offloads {
+			if o.InForce {
+				on = append(on, o.Name)
+				continue
+			}
+			off.add(p.Name, o.Name, "off", o.Why)
+		}
+		mac := ""
+		if !p.MAC.IsZero() {
+			mac = p.MAC.String()
+		}
+		t.add(p.Name, orNone(mac), strconv.Itoa(p.MTU), orNone(p.NetNS), p.Driver,
+			orNone(strings.Join(prefixes, " ")), orNone(strings.Join(on, " ")))
+	}
+	t.writeTo(b)
+	off.writeTo(b)
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
