@@ -30,14 +30,14 @@ func (e *PortTakenError) Unwrap() error { return syscall.EADDRINUSE }
 type NoAddressError struct {
 	// Addr is what was asked for.
 	Addr netip.Addr
-	// Tentative: an interface has the address but may not use it yet, since IPv6
-	// duplicate address detection (RFC 4862 section 5.4) is under way or has failed.
+	// Tentative: an interface has the address but may not use it yet. It is down, or
+	// IPv6 duplicate address detection (RFC 4862 section 5.4) is under way or has failed.
 	Tentative bool
 }
 
 func (e *NoAddressError) Error() string {
 	if e.Tentative {
-		return fmt.Sprintf("address %v is not usable yet, duplicate address detection has not passed; try again in a few seconds", e.Addr)
+		return fmt.Sprintf("address %v is not usable yet, its interface is down or duplicate address detection has not passed; bring the interface up or try again in a few seconds", e.Addr)
 	}
 	return fmt.Sprintf("no interface has address %v; add it or choose another --local", e.Addr)
 }

@@ -268,8 +268,8 @@ func TestLinkLocal(t *testing.T) {
 		inside(func() {
 			b = open(t, underlay.Config{Local: netip.MustParseAddrPort("[fe80::b%u0]:4789"), Portable: portable})
 		})
-		send(t, a, encap.Datagram{Remote: netip.MustParseAddrPort("[fe80::b]:4789")})
-		if got := receive(t, b, 1)[0].Remote; got.Addr() != netip.MustParseAddr("fe80::a") {
+		d := encap.Datagram{Remote: netip.MustParseAddrPort("[fe80::b]:4789")}
+		if got := deliver(t, a, b, d).Remote; got.Addr() != netip.MustParseAddr("fe80::a") {
 			t.Errorf("received from %v", got)
 		}
 		a.Close()
@@ -295,17 +295,13 @@ func TestDontFragment(t *testing.T) {
 		for _, portable := range []bool{false, true} {
 			a := open(t, underlay.Config{Local: netip.MustParseAddrPort(test.local), Portable: portable})
 			var b *underlay.Socket
-			wire := -1
-			inside(func() {
-				b = open(t, underlay.Config{Local: netip.MustParseAddrPort(test.remote)})
-				wire = tapUDP(t, b.Local().Addr().Is6())
-			})
+			inside(func() { b = open(t, underlay.Config{Local: netip.MustParseAddrPort(test.remote)}) })
+			deliver(t, a, b, encap.Datagram{Remote: b.Local()})
+			var wire int
+			inside(func() { wire = tapUDP(t, b.Local().Addr().Is6()) })
 			for _, source := range []uint8{0, encap.SourceListen} {
 				d := encap.Datagram{Data: pattern(test.fits), Remote: b.Local(), Source: source}
-				send(t, a, d)
-				if got := receive(t, b, 1)[0]; len(got.Data) != test.fits {
-					t.Errorf("%d bytes arrived of %d", len(got.Data), test.fits)
-				}
+				deliver(t, a, b, d)
 				checkWire(t, wire, b.Local().Addr().Is6())
 
 				d.Data = pattern(test.fits + 1)
@@ -389,28 +385,25 @@ func TestAddressRemovedAndAdded(t *testing.T) {
 			inside(func() {
 				b = open(t, underlay.Config{Local: netip.AddrPortFrom(netip.MustParseAddr(test.remote), 4789)})
 			})
-			there := encap.Datagram{Data: []byte("there"), Remote: b.Local(), Source: 1}
-			back := encap.Datagram{Data: []byte("back"), Remote: a.Local(), Source: 1}
-			exchange := func() {
+			there := encap.Datagram{Remote: b.Local(), Source: 1}
+			back := encap.Datagram{Remote: a.Local(), Source: 1}
+			exchange := func(text string) {
 				t.Helper()
-				send(t, a, there)
-				if got := receive(t, b, 1)[0].Remote; got != netip.AddrPortFrom(local, a.SourcePorts()[1]) {
+				there.Data, back.Data = []byte(text), []byte(text)
+				if got := deliver(t, a, b, there).Remote; got != netip.AddrPortFrom(local, a.SourcePorts()[1]) {
 					t.Errorf("received from %v", got)
 				}
-				send(t, b, back)
-				receive(t, a, 1)
+				deliver(t, b, a, back)
 			}
-			exchange()
+			exchange("before")
 			removeAddress(t, "u0", test.prefix)
 			for range 3 {
 				if _, err := a.Send([]encap.Datagram{there}); err == nil {
 					t.Errorf("sent from %v, which is gone", local)
-				} else {
-					t.Logf("%v, portable %v: %v", local, portable, err)
 				}
 			}
 			address(t, "u0", test.prefix)
-			exchange()
+			exchange("after")
 			a.Close()
 			b.Close()
 			removeAddress(t, "u0", test.prefix)

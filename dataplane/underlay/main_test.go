@@ -1,6 +1,7 @@
 package underlay_test
 
 import (
+	"bytes"
 	"net/netip"
 	"testing"
 	"time"
@@ -81,6 +82,34 @@ func receive(t testing.TB, s *underlay.Socket, n int) []encap.Datagram {
 		all = append(all, batch[:got]...)
 	}
 	return all
+}
+
+// deliver sends d again and again until it is received. It is for paths that are new: a
+// kernel that has just been given an IPv6 address may lose the first datagrams to it.
+func deliver(t testing.TB, from, to *underlay.Socket, d encap.Datagram) encap.Datagram {
+	t.Helper()
+	arrived, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		again := time.NewTicker(20 * time.Millisecond)
+		defer again.Stop()
+		for {
+			if _, err := from.Send([]encap.Datagram{d}); err != nil {
+				t.Error(err)
+			}
+			select {
+			case <-arrived:
+				return
+			case <-again.C:
+			}
+		}
+	}()
+	defer func() { close(arrived); <-done }()
+	for {
+		if got := receive(t, to, 1)[0]; bytes.Equal(got.Data, d.Data) {
+			return got
+		}
+	}
 }
 
 // inForce reports whether a socket has a feature.

@@ -28,19 +28,26 @@ func portOwner(local netip.AddrPort) string {
 	return "another socket"
 }
 
-// socketsAt returns the inodes of the UDP sockets that a bind to local runs into. An
-// IPv6 socket bound to all addresses holds the port for IPv4 too, unless it is
-// V6ONLY, which the kernel does not tell here.
+// socketsAt returns the inodes of the UDP sockets that a bind to local runs into. IPv6
+// sockets are looked at for IPv4 if there is nothing else: bound to all addresses they
+// hold the port there too, unless they are V6ONLY, which the kernel does not tell here.
 func socketsAt(local netip.AddrPort) []uint32 {
+	if local.Addr().Is4() {
+		if inodes := socketsOf(unix.AF_INET, local); inodes != nil {
+			return inodes
+		}
+	}
+	return socketsOf(unix.AF_INET6, local)
+}
+
+func socketsOf(family uint8, local netip.AddrPort) []uint32 {
 	var inodes []uint32
-	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		// Sockets listed before a dump was interrupted are as good as any.
-		sockets, _ := netlink.SocketDiagUDP(family)
-		for _, s := range sockets {
-			a, ok := netip.AddrFromSlice(s.ID.Source)
-			if ok && s.ID.SourcePort == local.Port() && (a.IsUnspecified() || a.Unmap() == local.Addr().WithZone("")) {
-				inodes = append(inodes, s.INode)
-			}
+	// Sockets listed before a dump was interrupted are as good as any.
+	sockets, _ := netlink.SocketDiagUDP(family)
+	for _, s := range sockets {
+		a, ok := netip.AddrFromSlice(s.ID.Source)
+		if ok && s.ID.SourcePort == local.Port() && (a.IsUnspecified() || a.Unmap() == local.Addr().WithZone("")) {
+			inodes = append(inodes, s.INode)
 		}
 	}
 	return inodes

@@ -2,6 +2,7 @@ package underlay
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/vxtap/vxtap/encap"
 )
@@ -60,7 +61,7 @@ func (s *Socket) Recv(dgrams []encap.Datagram) (int, error) { return s.driver.Re
 // then stops reading its ports, and what waits there is dropped where it is cheapest.
 // If nothing moved in that time the error is ENOBUFS, and Send does not wait for that
 // socket again until a datagram has passed, so that a dead device costs its own
-// traffic and not everybody's.
+// traffic and not everybody's. (The portable driver waits for each datagram.)
 func (s *Socket) Send(dgrams []encap.Datagram) (int, error) { return s.driver.Send(dgrams) }
 
 // Sources is the number of source-port sockets, 0 if everything is sent from the
@@ -69,7 +70,7 @@ func (s *Socket) Sources() int { return len(s.driver.sourcePorts()) }
 
 // SourcePorts returns the UDP ports of the source-port sockets: the one at index i is
 // what dgrams with Source i are sent from.
-func (s *Socket) SourcePorts() []uint16 { return s.driver.sourcePorts() }
+func (s *Socket) SourcePorts() []uint16 { return slices.Clone(s.driver.sourcePorts()) }
 
 // Drops is how many datagrams the kernel dropped at the listening socket since it was
 // opened, because its buffer was full or their checksum was wrong. Always 0 with the
@@ -95,7 +96,7 @@ func (s *Socket) Driver() string { return s.driver.name() }
 
 // Features lists what the system was asked for and whether it is in force, always in
 // the same order for one driver.
-func (s *Socket) Features() []Feature { return s.driver.features() }
+func (s *Socket) Features() []Feature { return slices.Clone(s.driver.features()) }
 
 // Feature is a service of the system that a socket makes use of if it is there.
 type Feature struct {

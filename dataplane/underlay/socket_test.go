@@ -279,6 +279,53 @@ func TestCloseEndsRecv(t *testing.T) {
 	})
 }
 
+// Close may come at any time.
+func TestCloseWhileBusy(t *testing.T) {
+	each(t, func(t *testing.T, s setup) {
+		a, b := open(t, s.config()), open(t, s.config())
+		ended := make(chan error)
+		run := func(call func([]encap.Datagram) (int, error), d encap.Datagram) {
+			for {
+				if _, err := call([]encap.Datagram{d}); err != nil {
+					ended <- err
+					return
+				}
+			}
+		}
+		go run(a.Send, encap.Datagram{Data: []byte{1}, Remote: a.Local(), Source: 1})
+		go run(a.Recv, encap.Datagram{Data: make([]byte, 10)})
+		send(t, b, encap.Datagram{Remote: a.Local()})
+		a.Drops()
+		a.Close()
+		for range 2 {
+			if err := <-ended; !errors.Is(err, net.ErrClosed) {
+				t.Errorf("ended with %v", err)
+			}
+		}
+	})
+}
+
+// The ICMP answers to datagrams that nobody wants harm none that follow.
+func TestClosedPortDisturbsNothing(t *testing.T) {
+	each(t, func(t *testing.T, s setup) {
+		a, b, gone := open(t, s.config()), open(t, s.config()), open(t, s.config())
+		gone.Close()
+		for _, source := range []uint8{0, encap.SourceListen} {
+			for range 10 {
+				send(t, a, encap.Datagram{Remote: gone.Local(), Source: source})
+				send(t, a, encap.Datagram{Data: []byte("good"), Remote: b.Local(), Source: source})
+				if got := receive(t, b, 1)[0].Data; string(got) != "good" {
+					t.Errorf("received %q", got)
+				}
+			}
+		}
+		send(t, b, encap.Datagram{Data: []byte("answer"), Remote: a.Local()})
+		if got := receive(t, a, 1)[0].Data; string(got) != "answer" {
+			t.Errorf("received %q", got)
+		}
+	})
+}
+
 func TestAfterClose(t *testing.T) {
 	each(t, func(t *testing.T, s setup) {
 		a := open(t, s.config())
