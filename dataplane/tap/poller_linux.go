@@ -24,7 +24,8 @@ const wakeEvent = -1
 // once more after its descriptor was removed.
 type Poller struct {
 	epfd, wakefd int
-	use          usage // of the two descriptors
+	use          usage   // of the two descriptors
+	one          [8]byte // what is added to the eventfd, in the host's byte order
 	marks        marks
 
 	// Waiting, by one goroutine.
@@ -46,6 +47,7 @@ func NewPoller() (*Poller, error) {
 		return nil, fmt.Errorf("open eventfd: %w", err)
 	}
 	p := &Poller{epfd: epfd, wakefd: wakefd}
+	binary.NativeEndian.PutUint64(p.one[:], 1)
 	if err := p.watch(wakefd, wakeEvent); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -100,10 +102,8 @@ func (p *Poller) signal() {
 		return
 	}
 	defer p.leave()
-	var one [8]byte
-	binary.NativeEndian.PutUint64(one[:], 1)
 	for {
-		if _, err := unix.Write(p.wakefd, one[:]); err != unix.EINTR {
+		if _, err := unix.Write(p.wakefd, p.one[:]); err != unix.EINTR {
 			return
 		}
 	}

@@ -77,7 +77,7 @@ func plausible(o *encap.Offload, f *encap.Frame) bool {
 		want = 6
 	}
 	return o.CSUMOffset == want && o.SegmentSize > 0 &&
-		int(o.HeaderLen) > field && int(o.HeaderLen) <= len(f.Data)
+		int(o.HeaderLen) >= field+2 && int(o.HeaderLen) <= len(f.Data)
 }
 
 // prove remembers that the kernel takes superframes of a kind.

@@ -1,0 +1,184 @@
+package tap
+
+import (
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vxtap/vxtap/encap"
+)
+
+// answer is what a scripted system call returns: errno, or n bytes, 0 being all of them.
+type answer struct {
+	errno unix.Errno
+	n     int
+}
+
+// scripted returns a queue whose system calls answer from a list, and then with errno
+// end; calls counts them.
+func scripted(end unix.Errno, script ...answer) (q *vnetQueue, calls *int) {
+	q = newVNETQueue(-1, "vx42", encap.OffloadCSUM|encap.OffloadTSO|encap.OffloadUSO)
+	calls = new(int)
+	next := func(whole int) (int, unix.Errno) {
+		*calls++
+		if *calls > len(script) {
+			return -1, end
+		}
+		a := script[*calls-1]
+		if a.errno != 0 {
+			return -1, a.errno
+		}
+		if a.n != 0 {
+			return a.n, 0
+		}
+		return whole, 0
+	}
+	q.calls = syscalls{
+		read: func(_ int, _ *vnetHeader, data []byte) (int, unix.Errno) {
+			return next(vnetHeaderSize + min(60, len(data)))
+		},
+		write: func(_ int, _ vnetHeader, f *encap.Frame) (int, unix.Errno) {
+			return next(vnetHeaderSize + f.Len())
+		},
+	}
+	return q, calls
+}
+
+// buffers returns n frames to read into.
+func buffers(n int) []encap.Frame {
+	frames := make([]encap.Frame, n)
+	for i := range frames {
+		frames[i].Data = make([]byte, 100)
+	}
+	return frames
+}
+
+// Frames that were read before an error are returned without it; it comes next.
+func TestReadScripted(t *testing.T) {
+	cases := []struct {
+		name   string
+		script []answer
+		end    unix.Errno
+		n      int   // frames of the first Read
+		is     error // of the first Read without frames
+	}{
+		{"nothing", nil, unix.EAGAIN, 0, nil},
+		{"some", []answer{{}, {}}, unix.EAGAIN, 2, nil},
+		{"all", []answer{{}, {}, {}, {}}, unix.EAGAIN, 4, nil},
+		{"interrupted", []answer{{errno: unix.EINTR}, {}, {errno: unix.EINTR}, {}}, unix.EAGAIN, 2, nil},
+		{"too long", []answer{{n: vnetHeaderSize + 101}, {}}, unix.EAGAIN, 1, nil},
+		{"gone at once", nil, unix.EBADFD, 0, net.ErrClosed},
+		{"gone behind two", []answer{{}, {}}, unix.ENODEV, 2, net.ErrClosed},
+		{"passing fault", []answer{{}, {errno: unix.ENOMEM}, {}}, unix.EAGAIN, 1, unix.ENOMEM},
+		{"header only", []answer{{n: vnetHeaderSize}}, unix.EAGAIN, 0, io.ErrUnexpectedEOF},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			q, _ := scripted(c.end, c.script...)
+			n, err := q.Read(buffers(4))
+			if n != c.n || (n > 0 && err != nil) {
+				t.Fatalf("first Read: %d, %v; want %d", n, err, c.n)
+			}
+			if n > 0 {
+				n, err = q.Read(buffers(4))
+			}
+			if n != 0 || !errors.Is(err, c.is) {
+				t.Errorf("then: %d, %v; want %v", n, err, c.is)
+			}
+			if err != nil && !strings.Contains(err.Error(), "vx42") {
+				t.Errorf("%v does not name the device", err)
+			}
+		})
+	}
+}
+
+// An oversized frame is counted and leaves its buffer to the next.
+func TestReadTooLongIsCounted(t *testing.T) {
+	q, _ := scripted(unix.EAGAIN, answer{n: vnetHeaderSize + 101}, answer{n: vnetHeaderSize + 5000}, answer{})
+	if n, err := q.Read(buffers(4)); n != 1 || err != nil || q.oversized() != 2 {
+		t.Errorf("read %d, %v, %d too long", n, err, q.oversized())
+	}
+}
+
+// An error is about the frame behind those that were taken.
+func TestWriteScripted(t *testing.T) {
+	cases := []struct {
+		name   string
+		second answer
+		n      int
+		is     error
+	}{
+		{"interrupted", answer{errno: unix.EINTR}, 3, nil},
+		{"down", answer{errno: unix.EIO}, 1, unix.EIO},
+		{"full", answer{errno: unix.EAGAIN}, 1, unix.ENOBUFS},
+		{"no buffers", answer{errno: unix.ENOBUFS}, 1, unix.ENOBUFS},
+		{"refused", answer{errno: unix.EINVAL}, 1, unix.EINVAL},
+		{"half", answer{n: vnetHeaderSize + 1}, 1, io.ErrShortWrite},
+		{"gone", answer{errno: unix.EBADFD}, 1, net.ErrClosed},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			q, _ := scripted(unix.EFAULT, answer{}, c.second, answer{}, answer{})
+			n, err := q.Write(buffers(3))
+			if n != c.n || !errors.Is(err, c.is) {
+				t.Fatalf("took %d, %v; want %d, %v", n, err, c.n, c.is)
+			}
+			if err != nil && !strings.Contains(err.Error(), "vx42") {
+				t.Errorf("%v does not name the device", err)
+			}
+		})
+	}
+}
+
+// superframe is a frame with offload g that checkFrame has nothing against.
+func superframe(g encap.GSO) []encap.Frame {
+	o := encap.Offload{NeedsCSUM: true, GSO: g, CSUMStart: 34, CSUMOffset: 16, HeaderLen: 54, SegmentSize: 10}
+	if g == encap.GSOUDP {
+		o.CSUMOffset, o.HeaderLen = 6, 42
+	}
+	return []encap.Frame{{Data: make([]byte, 200), Offload: o}}
+}
+
+// A kind of superframe that the kernel refuses from the start is not promised any
+// longer, and not tried again; the others stay.
+func TestWriteRetracts(t *testing.T) {
+	q, calls := scripted(unix.EFAULT, answer{errno: unix.EINVAL}, answer{})
+	for range 2 {
+		if n, err := q.Write(superframe(encap.GSOUDP)); n != 0 || !errors.Is(err, errors.ErrUnsupported) {
+			t.Fatalf("took %d, %v", n, err)
+		}
+	}
+	if *calls != 1 || q.Offloads() != encap.OffloadCSUM|encap.OffloadTSO {
+		t.Errorf("%d calls, offloads %b", *calls, q.Offloads())
+	}
+	if n, err := q.Write(superframe(encap.GSOTCP6)); n != 1 || err != nil {
+		t.Errorf("TCP: took %d, %v", n, err)
+	}
+}
+
+// One superframe refused after another was taken is that frame's fault.
+func TestWriteKeepsProvenPromise(t *testing.T) {
+	q, _ := scripted(unix.EFAULT, answer{}, answer{errno: unix.EINVAL}, answer{})
+	promised := q.Offloads()
+	for i, want := range []error{nil, unix.EINVAL, nil} {
+		if _, err := q.Write(superframe(encap.GSOTCP4)); !errors.Is(err, want) || errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("write %d: %v", i, err)
+		}
+	}
+	if q.Offloads() != promised {
+		t.Errorf("offloads shrank to %b", q.Offloads())
+	}
+}
+
+// EINVAL for a plain frame says nothing about superframes.
+func TestWritePlainRefusalRetractsNothing(t *testing.T) {
+	q, _ := scripted(unix.EINVAL)
+	promised := q.Offloads()
+	if _, err := q.Write(buffers(1)); !errors.Is(err, unix.EINVAL) || q.Offloads() != promised {
+		t.Errorf("%v, offloads %b", err, q.Offloads())
+	}
+}
