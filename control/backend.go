@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"slices"
 	"time"
@@ -191,13 +192,14 @@ func (a *Agent) FlushFDB(vni encap.VNI, f api.FDBFlush) (int, error) {
 
 // refusal gives an error of the dataplane the status that the API has for it.
 func refusal(err error) error {
+	status := http.StatusBadRequest
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, dataplane.ErrNotFound):
-		return fmt.Errorf("%w", &api.Error{Status: 404, Message: err.Error()})
+		status = http.StatusNotFound
 	case errors.Is(err, dataplane.ErrExists):
-		return fmt.Errorf("%w", &api.Error{Status: 409, Message: err.Error()})
+		status = http.StatusConflict
 	}
-	return &api.Error{Status: 400, Message: err.Error()}
+	return &api.Error{Status: status, Message: err.Error()}
 }

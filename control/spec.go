@@ -67,6 +67,9 @@ func (s *NodeSpec) Check() error {
 
 // Check says what is wrong with the network's part on that node.
 func (s *NetworkSpec) Check(node NodeSpec) error {
+	if s.VNI == 0 {
+		return errors.New("no VNI: give the network's identifier with --vni")
+	}
 	if !s.VNI.Valid() {
 		return fmt.Errorf("bad VNI %d: want a number from 1 to %d", s.VNI, encap.MaxVNI)
 	}

@@ -40,6 +40,7 @@ func newRoot(e *env) *cobra.Command {
 	e.socket = cmp.Or(e.getenv("VXTAP_SOCKET"), api.DefaultSocket)
 	root.PersistentFlags().StringVar(&e.socket, "socket", e.socket, "`PATH` of the agent's socket; VXTAP_SOCKET is the default")
 	root.AddCommand(
+		newUpCommand(e),
 		newShowCommand(e),
 		newFDBCommand(e),
 		newStatsCommand(e),
