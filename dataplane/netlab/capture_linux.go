@@ -34,7 +34,8 @@ type Capture struct {
 	frames  []Frame
 	more    chan struct{} // closed when a frame comes, and made anew
 	dropped uint64
-	err     error
+	closed  bool
+	err     error // what ended the recording, if not Close
 }
 
 // Capture records what crosses an interface, in both directions, until it is closed.
@@ -172,7 +173,7 @@ func (c *Capture) add(f Frame) {
 func (c *Capture) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !errors.Is(err, os.ErrClosed) {
+	if !c.closed {
 		c.err = err
 	}
 }
@@ -223,10 +224,10 @@ func (c *Capture) ended() bool {
 func (c *Capture) Dropped() (uint64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	err := c.readDropped()
-	if errors.Is(err, os.ErrClosed) {
-		err = nil // and the count is that of Close
+	if c.closed {
+		return c.dropped, nil // as Close found it
 	}
+	err := c.readDropped()
 	return c.dropped, err
 }
 
@@ -268,9 +269,12 @@ func (c *Capture) WritePCAP(w io.Writer) error {
 // be called again.
 func (c *Capture) Close() error {
 	c.mu.Lock()
-	c.readDropped() // while there is a socket to ask
+	if !c.closed {
+		c.readDropped() // while there is a socket to ask
+		c.closed = true
+		c.file.Close()
+	}
 	c.mu.Unlock()
-	c.file.Close()
 	<-c.done
 	c.mu.Lock()
 	defer c.mu.Unlock()

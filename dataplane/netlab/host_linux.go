@@ -3,7 +3,6 @@ package netlab
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"sync"
 
@@ -77,23 +76,6 @@ func (h *Host) Do(f func() error) error {
 // Netlink is a handle of the namespace, for what this package has no word for. The
 // host closes it.
 func (h *Host) Netlink() *netlink.Handle { return h.nl }
-
-// AddAddress gives an interface an address, at once usable: IPv6 addresses are not
-// probed for duplicates.
-func (h *Host) AddAddress(ifname string, p netip.Prefix) error {
-	link, err := h.link(ifname)
-	if err != nil {
-		return err
-	}
-	addr := &netlink.Addr{IPNet: ipNet(p)}
-	if p.Addr().Is6() {
-		addr.Flags = unix.IFA_F_NODAD
-	}
-	if err := h.nl.AddrAdd(link, addr); err != nil {
-		return fmt.Errorf("add address %v to %s of host %s: %w", p, ifname, h.name, err)
-	}
-	return nil
-}
 
 // DeleteLink removes an interface, and the other end if it is one of a pair.
 func (h *Host) DeleteLink(ifname string) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"time"
 
@@ -25,7 +24,7 @@ func (l *Lab) Link(a *Host, aName string, b *Host, bName string, cfg LinkConfig)
 		a.configureEnd(aName, cfg.A, cfg),
 		b.configureEnd(bName, cfg.B, cfg))
 	if err == nil {
-		err = bothUp(a, aName, b, bName)
+		err = bothUp(a, aName, b, bName, cfg)
 	}
 	if err != nil {
 		return errors.Join(err, a.DeleteLink(aName))
@@ -63,14 +62,21 @@ func (h *Host) configureEnd(ifname string, addrs []netip.Prefix, cfg LinkConfig)
 	return h.setLinkUp(ifname)
 }
 
-// bothUp waits until both ends of a link carry.
-func bothUp(a *Host, aName string, b *Host, bName string) error {
+// bothUp waits until both ends of a link carry, and answer for their addresses.
+func bothUp(a *Host, aName string, b *Host, bName string, cfg LinkConfig) error {
 	ctx, cancel := context.WithTimeout(context.Background(), linkUpLimit)
 	defer cancel()
-	if err := a.WaitUp(ctx, aName); err != nil {
+	if err := a.endUp(ctx, aName, cfg.A); err != nil {
 		return err
 	}
-	return b.WaitUp(ctx, bName)
+	return b.endUp(ctx, bName, cfg.B)
+}
+
+func (h *Host) endUp(ctx context.Context, ifname string, addrs []netip.Prefix) error {
+	if err := h.WaitUp(ctx, ifname); err != nil {
+		return err
+	}
+	return h.waitSolicitable(ctx, ifname, addrs)
 }
 
 // WaitUp waits until an interface of the host is there, is up, and has a carrier.
@@ -121,12 +127,5 @@ func (h *Host) watchLinks(ctx context.Context, found func(netlink.LinkUpdate) bo
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	}
-}
-
-func ipNet(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{
-		IP:   p.Addr().AsSlice(),
-		Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
 	}
 }

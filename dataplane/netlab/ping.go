@@ -16,32 +16,33 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// pingPatience is how long an echo request waits for its reply.
-const pingPatience = time.Second
+// pingPatience is how long an echo request waits for its reply: long enough for a
+// neighbour to be asked for twice.
+const pingPatience = 2 * time.Second
 
 // Ping sends count ICMP echo requests with size bytes of data, each when the one before
-// it is answered or a second has passed, and returns the round-trip times of those that
+// it is answered or two seconds have passed, and returns the round-trip times of those that
 // were answered. The error says that none was, or that ctx ended.
 //
 // The zone of a link-local address is the name of an interface of the host.
 func (h *Host) Ping(ctx context.Context, dst netip.Addr, count, size int) ([]time.Duration, error) {
 	p, err := h.newPinger(ctx, dst, size)
 	if err != nil {
-		return nil, fmt.Errorf("ping %v from host %s: %w", dst, h.name, err)
+		return nil, fmt.Errorf("ping %v from host %s: %w", dst, h.Name(), err)
 	}
 	defer p.close()
 	var times []time.Duration
 	for seq := range count {
-		rtt, err := p.echo(ctx, seq)
+		rtt, err := p.echo(seq)
 		switch {
 		case err == nil:
 			times = append(times, rtt)
 		case !errors.Is(err, os.ErrDeadlineExceeded) || ctx.Err() != nil:
-			return times, fmt.Errorf("ping %v from host %s: %w", dst, h.name, errors.Join(ctx.Err(), err))
+			return times, fmt.Errorf("ping %v from host %s: %w", dst, h.Name(), errors.Join(ctx.Err(), err))
 		}
 	}
 	if len(times) == 0 && count > 0 {
-		return nil, fmt.Errorf("ping %v from host %s: none of %d echo requests was answered", dst, h.name, count)
+		return nil, fmt.Errorf("ping %v from host %s: none of %d echo requests was answered", dst, h.Name(), count)
 	}
 	return times, nil
 }
@@ -82,7 +83,7 @@ func (p *pinger) close() {
 }
 
 // echo sends one request and waits for its reply.
-func (p *pinger) echo(ctx context.Context, seq int) (time.Duration, error) {
+func (p *pinger) echo(seq int) (time.Duration, error) {
 	request, err := p.request(uint16(seq))
 	if err != nil {
 		return 0, err

@@ -1,6 +1,7 @@
 package netlab
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -56,7 +57,12 @@ func (h *Host) configureVXLAN(cfg VXLANConfig) error {
 			return err
 		}
 	}
-	return h.setLinkUp(cfg.Name)
+	if err := h.setLinkUp(cfg.Name); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), linkUpLimit)
+	defer cancel()
+	return h.endUp(ctx, cfg.Name, cfg.Addresses)
 }
 
 // floodEntry is what "bridge fdb append 00:00:00:00:00:00 dev LINK dst REMOTE" adds.
