@@ -248,7 +248,7 @@ func TestUserNamespace(t *testing.T) {
 		Credential:  &syscall.Credential{NoSetGroups: true}, // 0 there, 65534 here
 	}
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.HasSuffix(string(out), "done\n") {
+	if err != nil || !strings.HasPrefix(string(out), "done\n") {
 		t.Errorf("%v:\n%s", err, out)
 	}
 }

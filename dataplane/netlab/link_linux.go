@@ -17,10 +17,13 @@ const linkUpLimit = 30 * time.Second
 // Link puts a cable between two hosts: a veth pair, one end in each. When it returns,
 // the link is up and carries.
 func (l *Lab) Link(a *Host, aName string, b *Host, bName string, cfg LinkConfig) error {
-	if err := addVeth(a, aName, b, bName, cfg.MTU); err != nil {
+	l.mu.Lock() // one at a time, for indices that are free
+	err := addVeth(a, aName, b, bName, cfg.MTU)
+	l.mu.Unlock()
+	if err != nil {
 		return err
 	}
-	err := errors.Join(
+	err = errors.Join(
 		a.configureEnd(aName, cfg.A, cfg),
 		b.configureEnd(bName, cfg.B, cfg))
 	if err == nil {
@@ -35,14 +38,37 @@ func (l *Lab) Link(a *Host, aName string, b *Host, bName string, cfg LinkConfig)
 // addVeth makes a veth pair with both ends where they belong from the start, so that
 // names need to be free only there.
 func addVeth(a *Host, aName string, b *Host, bName string, mtu int) error {
+	index, err := unlikeIndex(a, b)
+	if err != nil {
+		return err
+	}
 	veth := netlink.NewVeth(netlink.NewLinkAttrs())
-	veth.Name, veth.MTU = aName, mtu
+	veth.Name, veth.MTU, veth.Index = aName, mtu, index
 	veth.PeerName, veth.PeerMTU = bName, uint32(mtu)
 	veth.PeerNamespace = netlink.NsFd(b.ns.Fd())
 	if err := a.nl.LinkAdd(veth); err != nil {
 		return fmt.Errorf("link %s of host %s with %s of host %s: %w", aName, a.name, bName, b.name, err)
 	}
 	return nil
+}
+
+// unlikeIndex is an index for an interface of a that its other end in b will hardly have,
+// since the kernel counts from 1. Two ends with the same index, as in two new namespaces,
+// look to the kernel's link watch like one plain device, whose carrier it announces up
+// to a second late (linkwatch_urgent_event).
+func unlikeIndex(a, b *Host) (int, error) {
+	const apart = 100
+	highest := 0
+	for _, h := range []*Host{a, b} {
+		links, err := h.nl.LinkList()
+		if err != nil {
+			return 0, fmt.Errorf("list the interfaces of host %s: %w", h.name, err)
+		}
+		for _, link := range links {
+			highest = max(highest, link.Attrs().Index)
+		}
+	}
+	return highest + apart, nil
 }
 
 // configureEnd prepares one end and asks for it to come up, which it does when both
