@@ -90,6 +90,9 @@ func fdbPath(vni encap.VNI) string { return fmt.Sprintf("/v1/networks/%d/fdb", v
 // do sends a request with an optional body and reads the answer into an optional
 // destination.
 func (c *Client) do(ctx context.Context, method, path string, body, answer any) error {
+	if err := checkPath(c.socket); err != nil {
+		return err
+	}
 	var send io.Reader
 	if body != nil {
 		b, err := json.Marshal(body)
@@ -149,9 +152,6 @@ func (c *Client) explain(err error) error {
 }
 
 func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	if err := checkPath(c.socket); err != nil {
-		return nil, err
-	}
 	var d net.Dialer
 	return d.DialContext(ctx, "unix", c.socket)
 }

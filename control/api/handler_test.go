@@ -1,0 +1,127 @@
+package api_test
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/vxtap/vxtap/control/api"
+)
+
+func TestRefusals(t *testing.T) {
+	const (
+		fdb   = "/v1/networks/42/fdb"
+		flush = fdb + "/flush"
+		good  = `"op":"add","mac":"02:42:0a:09:00:02","dst":"10.9.0.2"`
+	)
+	tests := []struct {
+		method, path, body string
+		status             int
+		says               string
+	}{
+		{"GET", "/", "", 404, `no such path "/"`},
+		{"GET", "/v2/node", "", 404, `no such path "/v2/node"`},
+		{"GET", "/v1/networks/42", "", 404, "no such path"},
+		{"POST", "/v1/node", "{}", 405, "POST is not for /v1/node: want GET"},
+		{"PUT", fdb, "{}", 405, "want DELETE, GET, POST"},
+		{"GET", flush, "", 405, "want POST"},
+		{"GET", "/v1/networks/0/fdb", "", 400, `bad VNI "0"`},
+		{"GET", "/v1/networks/16777216/fdb", "", 400, `bad VNI "16777216"`},
+		{"GET", "/v1/networks/x/fdb", "", 400, `bad VNI "x"`},
+		{"POST", fdb, "", 400, "want a JSON object"},
+		{"POST", fdb, "null", 400, "want a JSON object"},
+		{"POST", fdb, "[]", 400, "want a JSON object"},
+		{"POST", fdb, "{", 400, "bad body"},
+		{"POST", fdb, "{" + good + "} {}", 400, "more follows"},
+		{"POST", fdb, "{" + good + `,"via":"eth0"}`, 400, `unknown field "via"`},
+		{"POST", fdb, `{"op":"add","dst":"10.9.0.2"}`, 400, "mac is missing"},
+		{"POST", fdb, `{"op":"add","mac":null,"dst":"10.9.0.2"}`, 400, "mac is missing"},
+		{"POST", fdb, `{"op":"add","mac":"02:42","dst":"10.9.0.2"}`, 400, `bad MAC address "02:42"`},
+		{"POST", fdb, `{"op":"add","mac":"02:42:0a:09:00:02"}`, 400, "dst is missing"},
+		{"POST", fdb, `{"op":"add","mac":"02:42:0a:09:00:02","dst":"10.9.0.256"}`, 400, "10.9.0.256"},
+		{"POST", fdb, `{"mac":"02:42:0a:09:00:02","dst":"10.9.0.2"}`, 400, `bad op ""`},
+		{"POST", fdb, `{"op":"del","mac":"02:42:0a:09:00:02","dst":"10.9.0.2"}`, 400, `bad op "del"`},
+		{"POST", fdb, "{" + good + `,"dst_port":65536}`, 400, "65536"},
+		{"POST", fdb, strings.Repeat(" ", 1<<20) + "{" + good + "}", 413, "larger than 1048576 bytes"},
+		{"POST", flush, "null", 400, "want a JSON object"},
+		{"POST", flush, `{"class":"local"}`, 400, `bad class "local"`},
+		{"POST", flush, `{"mc":"02:42:0a:09:00:02"}`, 400, `unknown field "mc"`},
+		{"DELETE", fdb, "", 400, `bad MAC address ""`},
+		{"DELETE", fdb + "?mac=02:42:0a:09:00:02&vlan=1", "", 400, `unknown parameter "vlan"`},
+		{"DELETE", fdb + "?mac=02:42:0a:09:00:02&mac=02:42:0a:09:00:03", "", 400, "given 2 times"},
+		{"DELETE", fdb + "?mac=02:42:0a:09:00:02&dst=x", "", 400, `bad dst "x"`},
+		{"DELETE", fdb + "?mac=02:42:0a:09:00:02&dst=10.9.0.2&dst_port=x", "", 400, `bad dst_port "x"`},
+		{"DELETE", fdb + "?mac=02:42:0a:09:00:02&dst_port=1", "", 400, "without dst"},
+		{"DELETE", fdb + "?mac=00:00:00:00:00:00", "", 400, "dst is missing"},
+	}
+	for _, tt := range tests {
+		b := &backend{}
+		w := httptest.NewRecorder()
+		api.NewHandler(b).ServeHTTP(w, httptest.NewRequest(tt.method, tt.path, strings.NewReader(tt.body)))
+		name := tt.method + " " + tt.path + " " + tt.body[:min(len(tt.body), 80)]
+		var got struct{ Error string }
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+			t.Errorf("%s: body %q: %v", name, w.Body, err)
+		}
+		if w.Code != tt.status || !strings.Contains(got.Error, tt.says) {
+			t.Errorf("%s: %d %q, want %d %q", name, w.Code, got.Error, tt.status, tt.says)
+		}
+		if (w.Code == 405) != (w.Header().Get("Allow") != "") {
+			t.Errorf("%s: Allow %q with status %d", name, w.Header().Get("Allow"), w.Code)
+		}
+		if b.vni != 0 {
+			t.Errorf("%s: reached the backend", name)
+		}
+	}
+}
+
+func TestEmptyTableIsAnArray(t *testing.T) {
+	w := httptest.NewRecorder()
+	api.NewHandler(&backend{}).ServeHTTP(w, httptest.NewRequest("GET", "/v1/networks/42/fdb", nil))
+	if w.Body.String() != "[]\n" || w.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("got %q, %v", w.Body, w.Header())
+	}
+}
+
+func TestHeadIsAnswered(t *testing.T) {
+	w := httptest.NewRecorder()
+	api.NewHandler(&backend{}).ServeHTTP(w, httptest.NewRequest("HEAD", "/v1/node", nil))
+	if w.Code != 200 {
+		t.Errorf("status %d", w.Code)
+	}
+}
+
+// FuzzFDBChange holds that whatever body comes, the backend sees only checked changes,
+// and that such a change, sent again, arrives as the same.
+func FuzzFDBChange(f *testing.F) {
+	for _, seed := range []string{
+		`{"op":"add","mac":"02:42:0a:09:00:02","dst":"10.9.0.2","dst_port":4789}`,
+		`{"op":"append","mac":"00:00:00:00:00:00","dst":"fe80::1%eth0"}`,
+		`{"OP":"replace","Mac":"02-42-0A-09-00-02","dst":"::ffff:10.9.0.2"}`,
+		`{"op":"add","mac":null,"dst":""}`, `{}`, `null`, ``, `{"op":"add"}{`, "\xff",
+	} {
+		f.Add([]byte(seed))
+	}
+	post := func(body string) (int, *backend) {
+		b, w := &backend{}, httptest.NewRecorder()
+		api.NewHandler(b).ServeHTTP(w, httptest.NewRequest("POST", "/v1/networks/42/fdb", strings.NewReader(body)))
+		return w.Code, b
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		code, b := post(string(body))
+		if code == 400 && b.vni == 0 {
+			return
+		}
+		if code != 204 || !b.change.Dst.IsValid() || b.change.Op == "" {
+			t.Fatalf("status %d, change %+v", code, b.change)
+		}
+		again, err := json.Marshal(b.change)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, b2 := post(string(again)); b2.change != b.change {
+			t.Fatalf("%s arrives as %+v, was %+v", again, b2.change, b.change)
+		}
+	})
+}

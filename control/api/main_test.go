@@ -1,0 +1,79 @@
+package api_test
+
+import (
+	"context"
+	"net/netip"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/vxtap/vxtap/control/api"
+	"github.com/vxtap/vxtap/encap"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// backend answers with what it was given, and remembers what it was asked.
+type backend struct {
+	node    api.Node
+	stats   api.Stats
+	fdb     []api.FDBEntry
+	flushed int
+	err     error
+
+	vni     encap.VNI
+	change  api.FDBChange
+	deleted encap.MAC
+	dst     netip.AddrPort
+	filter  api.FDBFlush
+}
+
+func (b *backend) Node() api.Node   { return b.node }
+func (b *backend) Stats() api.Stats { return b.stats }
+
+func (b *backend) FDB(vni encap.VNI) ([]api.FDBEntry, error) {
+	b.vni = vni
+	return b.fdb, b.err
+}
+
+func (b *backend) ChangeFDB(vni encap.VNI, c api.FDBChange) error {
+	b.vni, b.change = vni, c
+	return b.err
+}
+
+func (b *backend) DeleteFDB(vni encap.VNI, mac encap.MAC, dst netip.AddrPort) error {
+	b.vni, b.deleted, b.dst = vni, mac, dst
+	return b.err
+}
+
+func (b *backend) FlushFDB(vni encap.VNI, f api.FDBFlush) (int, error) {
+	b.vni, b.filter = vni, f
+	return b.flushed, b.err
+}
+
+// serve runs an agent's API until the test ends, and returns its socket.
+func serve(t *testing.T, b api.Backend) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "vxtap.sock")
+	ln, err := api.Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- api.Serve(ctx, ln, b) }()
+	t.Cleanup(func() {
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("Serve: %v", err)
+			}
+		case <-time.After(time.Minute):
+			t.Error("Serve does not end")
+		}
+	})
+	return path
+}
