@@ -57,7 +57,7 @@ func openListen(config Config, scope uint32) (int, []Feature, error) {
 	if err != nil {
 		return -1, nil, err
 	}
-	features := apply(fd, optionsOf(config.Local.Addr()))
+	features := apply(fd, optionsOf(config.Local.Addr())...)
 	force(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, config.ReceiveBuffer)
 	_, err = meminfo(fd)
 	features = append(features, Feature{FeatureDrops, err}, Feature{FeatureGSO, probeGSO(fd)})

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// option is a socket option that makes a feature, or a part of one.
+// option is a socket option that makes a feature.
 type option struct {
 	feature              string
 	name                 string // as in the manual page, for errors
@@ -31,20 +31,15 @@ var optionsV6 = []option{
 // for it.
 var zeroChecksumV6 = option{FeatureZeroChecksum, "UDP_NO_CHECK6_RX", unix.IPPROTO_UDP, unix.UDP_NO_CHECK6_RX, 1}
 
-// DF, and EMSGSIZE for what does not fit the path. IPv6 takes two: the first stops the
-// kernel from fragmenting to the path MTU, the second to the device's.
+// DF, and EMSGSIZE for what does not fit the device, or the path as the kernel knows it.
+// For IPv6 this says all that IPV6_DONTFRAG would.
 var (
-	dontFragmentV4 = []option{
-		{FeatureDF, "IP_MTU_DISCOVER", unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO},
-	}
-	dontFragmentV6 = []option{
-		{FeatureDF, "IPV6_MTU_DISCOVER", unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_DO},
-		{FeatureDF, "IPV6_DONTFRAG", unix.IPPROTO_IPV6, unix.IPV6_DONTFRAG, 1},
-	}
+	dontFragmentV4 = option{FeatureDF, "IP_MTU_DISCOVER", unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO}
+	dontFragmentV6 = option{FeatureDF, "IPV6_MTU_DISCOVER", unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_DO}
 )
 
-// dontFragment are the options that every socket to send from needs.
-func dontFragment(a netip.Addr) []option {
+// dontFragment is the option that every socket to send from needs.
+func dontFragment(a netip.Addr) option {
 	if a.Is6() {
 		return dontFragmentV6
 	}
@@ -57,24 +52,17 @@ func optionsOf(a netip.Addr) []option {
 	if a.Is6() {
 		options = optionsV6
 	}
-	return append(options[:len(options):len(options)], dontFragment(a)...)
+	return append(options[:len(options):len(options)], dontFragment(a))
 }
 
 // apply sets options and returns the features that they make. A kernel that lacks one
 // loses that feature only.
-func apply(fd int, options []option) []Feature {
+func apply(fd int, options ...option) []Feature {
 	var features []Feature
 	for _, o := range options {
 		err := unix.SetsockoptInt(fd, o.level, o.option, o.value)
 		if err != nil {
 			err = fmt.Errorf("setting %s: %w", o.name, err)
-		}
-		last := len(features) - 1
-		if last >= 0 && features[last].Name == o.feature {
-			if features[last].Err == nil {
-				features[last].Err = err
-			}
-			continue
 		}
 		features = append(features, Feature{o.feature, err})
 	}

@@ -7,11 +7,10 @@ import (
 
 // tune sets on a socket that is not bound yet what golang.org/x/net has no words for.
 func tune(fd uintptr, local netip.Addr) []Feature {
-	options := dontFragment(local)
 	if local.Is6() {
-		options = append(options[:len(options):len(options)], zeroChecksumV6)
+		return apply(int(fd), dontFragmentV6, zeroChecksumV6)
 	}
-	return apply(int(fd), options)
+	return apply(int(fd), dontFragmentV4)
 }
 
 func receiveBufferOf(fd uintptr) int { return bufferSize(int(fd)) }
