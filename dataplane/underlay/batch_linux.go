@@ -57,6 +57,8 @@ func (s *linuxSocket) Close() error {
 	return unix.Close(s.in.fd)
 }
 
+// Drops may be called while Recv waits, so it has a lock of its own. After Close it
+// returns the last count.
 func (s *linuxSocket) Drops() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,6 +91,8 @@ type dropCount struct {
 	total uint64
 }
 
+// read adds what was dropped since the last read; the kernel's count may have wrapped
+// once in between.
 func (c *dropCount) read(fd int) {
 	info, err := meminfo(fd)
 	if err != nil {

@@ -25,10 +25,12 @@ func readControl(control []byte, d *encap.Datagram) {
 	}
 }
 
+// readMessage sets the field that one control message stands for. On receipt only the
+// IPv4 TOS is a byte; all other values are ints, of which the low byte counts.
 func readMessage(level, kind int32, data []byte, d *encap.Datagram) {
 	switch {
 	case level == unix.IPPROTO_IP && kind == unix.IP_TOS && len(data) >= 1:
-		d.TOS = data[0] // the one value that is a byte
+		d.TOS = data[0]
 	case len(data) < 4:
 	case level == unix.IPPROTO_IP && kind == unix.IP_TTL,
 		level == unix.IPPROTO_IPV6 && kind == unix.IPV6_HOPLIMIT:

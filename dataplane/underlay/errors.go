@@ -75,6 +75,7 @@ func (e *SendError) Error() string { return fmt.Sprintf("sending to %v: %v", e.R
 // Unwrap returns Err.
 func (e *SendError) Unwrap() error { return e.Err }
 
+// family names the family of an address for people.
 func family(a netip.Addr) string {
 	if a.Is4() {
 		return "IPv4"

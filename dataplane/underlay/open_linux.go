@@ -22,6 +22,7 @@ func openLinux(config Config, sys system) (*linuxSocket, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The listening socket comes first: if the port is taken nothing else was opened.
 	listen, features, err := openListen(config, scope)
 	if err != nil {
 		return nil, openError(config.Local, err)

@@ -40,6 +40,9 @@ func socketsAt(local netip.AddrPort) []uint32 {
 	return socketsOf(unix.AF_INET6, local)
 }
 
+// socketsOf returns the inodes of one family's sockets that are bound to local's port,
+// at its address or at all. Kernel sockets are among them, with inodes that no process
+// has open.
 func socketsOf(family uint8, local netip.AddrPort) []uint32 {
 	var inodes []uint32
 	// Sockets listed before a dump was interrupted are as good as any.
@@ -77,6 +80,7 @@ func processWith(inodes []uint32) string {
 	return ""
 }
 
+// processName describes a process by its number and the name of its command.
 func processName(pid string) string {
 	comm, err := os.ReadFile("/proc/" + pid + "/comm")
 	if err != nil {

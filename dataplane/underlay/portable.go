@@ -127,6 +127,7 @@ func (s *portableSocket) Close() error {
 	return s.listen.Close()
 }
 
+// Drops is unknown here.
 func (s *portableSocket) Drops() uint64 { return 0 }
 
 func (s *portableSocket) name() string { return "portable" }

@@ -90,6 +90,8 @@ func (c *portableConn) receiveBuffer() (size int) {
 	return size
 }
 
+// conn4 and conn6 bring the two packages of golang.org/x/net into one shape. Control
+// messages are nil on systems that have none.
 type conn4 struct{ *ipv4.PacketConn }
 
 func (c conn4) setTOS(tos int) error { return c.SetTOS(tos) }

@@ -29,6 +29,7 @@ func (s *portableSocket) Send(dgrams []encap.Datagram) (int, error) {
 	return len(dgrams), nil
 }
 
+// sendTrain sends one datagram, or those of a train one by one.
 func (s *portableSocket) sendTrain(d *encap.Datagram) error {
 	c := s.outlet(d.Source)
 	remote := d.Remote.Addr().Unmap()

@@ -24,12 +24,15 @@ type receiver struct {
 	fd   int
 	wait [2]unix.PollFd // the socket, and the eventfd that Close writes to
 
+	// msgs[i] gathers into buffers[i], which is dgrams[i].Data of the call under way,
+	// and has its sender in names[i] and what the kernel says about it in control[i].
 	msgs    [Batch]mmsghdr
 	buffers [Batch]unix.Iovec
 	names   [Batch]sockaddr
 	control [Batch][controlSize]byte
 }
 
+// newReceiver returns the receiver of socket fd, with all headers linked to their parts.
 func newReceiver(sys system, fd, wake int, closed *atomic.Bool) *receiver {
 	r := &receiver{sys: sys, fd: fd, closed: closed}
 	r.wait = [2]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(wake), Events: unix.POLLIN}}

@@ -31,6 +31,7 @@ type sender struct {
 	listen  outlet
 	sources []outlet // a power of two or empty
 
+	// As in the receiver, but that the messages of a run share out the buffers.
 	wait    [1]unix.PollFd
 	msgs    [Batch]mmsghdr
 	buffers [maxBuffers]unix.Iovec
@@ -45,6 +46,7 @@ type outlet struct {
 	stalled bool
 }
 
+// newSender returns a sender whose outlets are still to be set.
 func newSender(sys system, local netip.AddrPort, scope uint32, closed *atomic.Bool) *sender {
 	s := &sender{sys: sys, closed: closed, v6: local.Addr().Is6(), scope: scope}
 	for i := range s.msgs {

@@ -27,10 +27,12 @@ type driver interface {
 	Close() error
 
 	name() string
+	// listenPort is the port that the system chose, or was told.
 	listenPort() uint16
+	// sourcePorts and features are the driver's own slices, set once by open.
 	sourcePorts() []uint16
-	receiveBuffer() (got, wanted int)
 	features() []Feature
+	receiveBuffer() (got, wanted int)
 }
 
 // Open opens the sockets that config describes, in the network namespace of the
