@@ -19,6 +19,14 @@ import (
 // ether is a frame of n bytes, filled with b.
 func ether(n int, b byte) []byte { return bytes.Repeat([]byte{b}, n) }
 
+// write writes frames, all of which must be taken.
+func write(t testing.TB, p *mem.Port, frames ...encap.Frame) {
+	t.Helper()
+	if n, err := p.Write(frames); n != len(frames) || err != nil {
+		t.Fatalf("Write = %d, %v", n, err)
+	}
+}
+
 // slab is n frames to read into, with buffers of size bytes.
 func slab(n, size int) []encap.Frame {
 	frames := make([]encap.Frame, n)
@@ -103,7 +111,11 @@ func TestPortNotify(t *testing.T) {
 	step("empty to readable", 1, inject)
 	step("readable already", 0, inject)
 	step("set while readable", 1, func() { p.Notify(func() { calls++ }) })
-	step("read", 0, func() { p.Read(slab(4, 100)) })
+	step("read", 0, func() {
+		if n, err := p.Read(slab(4, 100)); n != 2 || err != nil {
+			t.Errorf("Read = %d, %v", n, err)
+		}
+	})
 	step("readable again", 1, inject)
 	step("closed", 1, func() { p.Close() })
 	step("closed again", 0, func() { p.Close() })
@@ -134,7 +146,7 @@ func TestPortWriteErrors(t *testing.T) {
 	closed := mem.NewPort(mem.PortConfig{})
 	closed.Close()
 	full := mem.NewPort(mem.PortConfig{Depth: 1})
-	full.Write([]encap.Frame{fine})
+	write(t, full, fine)
 	shrunk := mem.NewPort(mem.PortConfig{Offloads: encap.OffloadCSUM})
 	shrunk.SetOffloads(0)
 	scripted := mem.NewPort(mem.PortConfig{FailWrite: func(f *encap.Frame) error {
@@ -189,16 +201,14 @@ func TestPortWriteErrorIsAboutOneFrame(t *testing.T) {
 }
 
 func TestPortOverflow(t *testing.T) {
-	write := func(cfg mem.PortConfig) *mem.Port {
+	filled := func(cfg mem.PortConfig) *mem.Port {
 		p := mem.NewPort(cfg)
 		for b := range byte(5) {
-			if _, err := p.Write([]encap.Frame{{Data: ether(60, b)}}); err != nil {
-				t.Fatal(err)
-			}
+			write(t, p, encap.Frame{Data: ether(60, b)})
 		}
 		return p
 	}
-	oldest := write(mem.PortConfig{Depth: 2, Overflow: mem.DropOldest})
+	oldest := filled(mem.PortConfig{Depth: 2, Overflow: mem.DropOldest})
 	for want := byte(3); want < 5; want++ {
 		if f, ok := oldest.TryReceive(); !ok || f.Data[0] != want {
 			t.Errorf("DropOldest: received %v, want frame %d", f.Data, want)
@@ -207,7 +217,7 @@ func TestPortOverflow(t *testing.T) {
 	if c := oldest.Counts(); c.Written != 5 || c.Evicted != 3 || c.Received != 2 {
 		t.Errorf("DropOldest: counts %+v", c)
 	}
-	sink := write(mem.PortConfig{Depth: 2, Overflow: mem.Discard})
+	sink := filled(mem.PortConfig{Depth: 2, Overflow: mem.Discard})
 	if _, ok := sink.TryReceive(); ok {
 		t.Error("Discard kept a frame")
 	}
@@ -230,7 +240,7 @@ func TestPortReceiveWaits(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		p.Write([]encap.Frame{{Data: ether(60, 1)}, {Data: ether(60, 2)}, {Data: ether(60, 4)}})
+		write(t, p, encap.Frame{Data: ether(60, 1)}, encap.Frame{Data: ether(60, 2)}, encap.Frame{Data: ether(60, 4)})
 		if sum := <-got + <-got + <-got; sum != 7 {
 			t.Errorf("frames add up to %d", sum)
 		}
@@ -244,7 +254,7 @@ func TestPortReceiveEnds(t *testing.T) {
 	if _, err := p.Receive(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	p.Write([]encap.Frame{{Data: ether(60, 1)}})
+	write(t, p, encap.Frame{Data: ether(60, 1)})
 	p.Close()
 	if _, err := p.Receive(t.Context()); err != nil {
 		t.Errorf("written before Close: %v", err)

@@ -70,7 +70,7 @@ func packetSocket(ifindex int) (*os.File, error) {
 	// Forcing takes CAP_NET_ADMIN of the first user namespace; Dropped tells what a
 	// smaller buffer costs.
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, captureBuffer) != nil {
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, captureBuffer)
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, captureBuffer)
 	}
 	err = errors.Join(
 		unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_AUXDATA, 1),
@@ -137,7 +137,7 @@ func parseAuxdata(oob []byte) unix.TpacketAuxdata {
 		if m.Header.Level == unix.SOL_PACKET && m.Header.Type == unix.PACKET_AUXDATA {
 			// The kernel's struct, in the machine's byte order. One that is too short
 			// leaves aux as it is.
-			binary.Decode(m.Data, binary.NativeEndian, &aux)
+			_, _ = binary.Decode(m.Data, binary.NativeEndian, &aux)
 		}
 	}
 	return aux
@@ -270,7 +270,7 @@ func (c *Capture) WritePCAP(w io.Writer) error {
 func (c *Capture) Close() error {
 	c.mu.Lock()
 	if !c.closed {
-		c.readDropped() // while there is a socket to ask
+		_ = c.readDropped() // the last chance to ask, and no more than a count
 		c.closed = true
 		c.file.Close()
 	}

@@ -49,7 +49,7 @@ func (h *Host) setUp() error {
 	err := inside(h.ns, func() (err error) {
 		// Duplicate address detection would keep link-local addresses from being
 		// used for a second. Where /proc/sys is read-only, they come that much later.
-		os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0)
+		_ = os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0)
 		h.nl, err = netlink.NewHandle(unix.NETLINK_ROUTE)
 		return err
 	})

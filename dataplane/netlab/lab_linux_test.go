@@ -130,7 +130,8 @@ func TestCloseLeavesNothing(t *testing.T) {
 	check(t, err)
 	check(t, lab.Link(a, "x0", a, "x1", netlab.LinkConfig{}))
 	check(t, a.KernelVXLAN(netlab.VXLANConfig{Name: "vx7", VNI: 7, Local: addrA}))
-	cmd := exec.Command("/proc/self/exe")
+	ctx := within(t)
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
 	cmd.Env = append(os.Environ(), childEnv+"=namespace")
 	check(t, b.Start(cmd))
 	keeper, err := c.Listen("tcp", "127.0.0.1:0") // it holds the namespace
@@ -145,7 +146,11 @@ func TestCloseLeavesNothing(t *testing.T) {
 		t.Errorf("before:\n%s\nafter:\n%s", before, after)
 	}
 	var exit *exec.ExitError
-	if err := cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+	err = cmd.Wait()
+	if ctx.Err() != nil {
+		t.Error("the child outlived its host")
+	}
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		t.Errorf("the child ended with %v", err)
 	}
 	check(t, lab.Close())
@@ -341,7 +346,9 @@ func TestStart(t *testing.T) {
 			t.Errorf("the child says %q, want %q", line[:n], want)
 		}
 		check(t, cmd.Process.Kill())
-		cmd.Wait()
+		if err := cmd.Wait(); err == nil {
+			t.Error("the child ended by itself")
+		}
 	}
 	if err := a.Start(exec.Command("/nonexistent")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("Start of nothing: %v", err)
