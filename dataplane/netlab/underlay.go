@@ -36,7 +36,7 @@ func ParseUnderlay(name string) (Underlay, error) {
 var segmentation = [...]string{
 	"tx-tcp-segmentation",
 	"tx-tcp-ecn-segmentation",
-	"tx-tcp-accecn-segmentation", // since Linux 6.15 or so
+	"tx-tcp-accecn-segmentation", // of newer kernels
 	"tx-tcp-mangleid-segmentation",
 	"tx-tcp6-segmentation",
 	"tx-generic-segmentation",
