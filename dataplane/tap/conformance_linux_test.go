@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/gopacket/layers"
@@ -31,6 +32,7 @@ func TestDrivers(t *testing.T) {
 				t.Run("down", func(t *testing.T) { testDown(t, c) })
 				t.Run("close", func(t *testing.T) { testClose(t, c) })
 				t.Run("deleted", func(t *testing.T) { testDeleted(t, c) })
+				t.Run("concurrent", func(t *testing.T) { testConcurrent(t, c) })
 				t.Run("runt", func(t *testing.T) { testRunt(t, c) })
 			})
 		}
@@ -214,8 +216,8 @@ func testClose(t *testing.T, c tap.Config) {
 		t.Error("the interface is still there")
 	}
 	checkClosed(t, d)
-	if _, err := d.Drops(); err == nil {
-		t.Error("Drops of a closed device gave no error")
+	if _, err := d.Drops(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Drops of a closed device: %v", err)
 	}
 }
 
@@ -269,4 +271,51 @@ func testRunt(t *testing.T, c tap.Config) {
 	write(t, d.Queues()[0], frames[2:]...)
 	expect(t, conn, []byte("good"))
 	expect(t, conn, []byte("good"))
+}
+
+// Many write to one queue, and one reads it, while it is closed under them: all of them
+// end with net.ErrClosed and nothing else.
+func testConcurrent(t *testing.T, c tap.Config) {
+	h := newHost(t)
+	d := h.open(c)
+	var all sync.WaitGroup
+	started := make(chan struct{}, 100)
+	loop := func(step func() error) {
+		all.Go(func() {
+			for i := 0; ; i++ {
+				if err := step(); errors.Is(err, net.ErrClosed) {
+					return
+				} else if err != nil {
+					t.Error(err)
+					return
+				}
+				if i == 10 {
+					started <- struct{}{}
+				}
+			}
+		})
+	}
+	writers := 4
+	for _, q := range d.Queues() {
+		for range writers {
+			f := encap.Frame{Data: frame(t, ourUDP4, kernelUDP4, &layers.UDP{}, []byte("many"))}
+			loop(func() error { _, err := q.Write([]encap.Frame{f, f}); return err })
+		}
+		frames := []encap.Frame{{Data: make([]byte, encap.MaxFrame)}}
+		loop(func() error {
+			frames[0].Data = frames[0].Data[:encap.MaxFrame]
+			_, err := q.Read(frames)
+			return err
+		})
+	}
+	for range len(d.Queues()) * (writers + 1) {
+		<-started
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+	all.Wait()
+	if h.hasLink("vx42") {
+		t.Error("the interface is still there")
+	}
 }

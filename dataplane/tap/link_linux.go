@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vxtap/vxtap/encap"
-	"golang.org/x/sys/unix"
 )
 
 // setUpLink gives the interface of that name, in this thread's namespace, everything
@@ -38,41 +36,6 @@ func setUpLink(name string, c Config) (encap.MAC, int, error) {
 	return readBack(link.Attrs().Index, c)
 }
 
-// bringUp brings link up and gives it addresses, and reads them back.
-func bringUp(link netlink.Link, addresses []netip.Prefix) error {
-	if err := netlink.LinkSetUp(link); err != nil {
-		return fmt.Errorf("bring up: %w", err)
-	}
-	for _, p := range addresses {
-		if err := netlink.AddrReplace(link, linkAddr(p)); err != nil {
-			return addressError(p, err)
-		}
-	}
-	return checkAddresses(link, addresses)
-}
-
-// linkAddr is p for netlink. IPv6 addresses are not probed for duplicates (IFA_F_NODAD):
-// until that was done, a second or more, nothing could use them.
-func linkAddr(p netip.Prefix) *netlink.Addr {
-	a := &netlink.Addr{IPNet: &net.IPNet{
-		IP:   p.Addr().AsSlice(),
-		Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
-	}}
-	if p.Addr().Is6() {
-		a.Flags = unix.IFA_F_NODAD
-	}
-	return a
-}
-
-// addressError says what the kernel means when it refuses any IPv6 address.
-func addressError(p netip.Prefix, err error) error {
-	hint := ""
-	if p.Addr().Is6() && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP)) {
-		hint = " (IPv6 is off there, by disable_ipv6 or an MTU below 1280)"
-	}
-	return fmt.Errorf("add address %s%s: %w", p, hint, err)
-}
-
 // readBack returns what the interface has, or an error if it is not what c asks for:
 // drivers and the kernel may adjust silently.
 func readBack(index int, c Config) (encap.MAC, int, error) {
@@ -97,40 +60,4 @@ func readBack(index int, c Config) (encap.MAC, int, error) {
 		return encap.MAC{}, 0, fmt.Errorf("read back: %w", err)
 	}
 	return encap.MAC(a.HardwareAddr), a.MTU, nil
-}
-
-// checkAddresses returns an error unless link has all of addresses.
-func checkAddresses(link netlink.Link, addresses []netip.Prefix) error {
-	if len(addresses) == 0 {
-		return nil
-	}
-	have, err := listAddresses(link)
-	if err != nil {
-		return fmt.Errorf("read back addresses: %w", err)
-	}
-	for _, p := range addresses {
-		if !have[p] {
-			return fmt.Errorf("read back addresses: %s is not among them", p)
-		}
-	}
-	return nil
-}
-
-// listAddresses returns the addresses of link. The kernel says when the list changed
-// while it was read; then it is read again, a few times.
-func listAddresses(link netlink.Link) (map[netip.Prefix]bool, error) {
-	list, err := netlink.AddrList(link, netlink.FAMILY_ALL)
-	for tries := 0; errors.Is(err, netlink.ErrDumpInterrupted) && tries < 10; tries++ {
-		list, err = netlink.AddrList(link, netlink.FAMILY_ALL)
-	}
-	if err != nil {
-		return nil, err
-	}
-	have := make(map[netip.Prefix]bool, len(list))
-	for _, a := range list {
-		ip, _ := netip.AddrFromSlice(a.IP)
-		bits, _ := a.Mask.Size()
-		have[netip.PrefixFrom(ip.Unmap(), bits)] = true
-	}
-	return have, nil
 }

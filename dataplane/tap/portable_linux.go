@@ -29,9 +29,12 @@ func openPortable(c Config) (*Device, error) {
 	}
 	d := &Device{name: name, driver: portableDriver, mac: mac, mtu: mtu}
 	d.addresses = c.Addresses
-	d.control = lend(files[0])
-	for _, f := range files {
-		d.queues = append(d.queues, &Queue{newPortableQueue(name, f, mtu+encap.EthernetSize+2*encap.VLANTagSize)})
+	for i, f := range files {
+		q := newPortableQueue(name, f, mtu+encap.EthernetSize+2*encap.VLANTagSize)
+		d.queues = append(d.queues, &Queue{q})
+		if i == 0 {
+			d.control = func(use func(fd int) error) error { return q.control(f, use) }
+		}
 	}
 	return d, nil
 }
@@ -66,26 +69,33 @@ func openFile(name string, multi bool) (*os.File, string, error) {
 		return nil, "", errors.Join(errors.New("water did not open a file"), w.Close())
 	}
 	// water leaves it open to child processes, in which the interface would live on.
-	err = lend(f)(func(fd int) error {
+	err = lend(f, func(fd int) error {
 		unix.CloseOnExec(fd)
 		return nil
 	})
 	return f, w.Name(), err
 }
 
-// lend returns a function that lends the descriptor of f to another.
-func lend(f *os.File) func(func(fd int) error) error {
-	return func(use func(fd int) error) error {
-		raw, err := f.SyscallConn()
-		if err != nil {
-			return err
-		}
-		var failed error
-		if err := raw.Control(func(fd uintptr) { failed = use(int(fd)) }); err != nil {
-			return err
-		}
-		return failed
+// control lends the descriptor of the queue's file to use.
+func (q *portableQueue) control(f *os.File, use func(fd int) error) error {
+	err := lend(f, use)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err != nil && q.shut {
+		return closedError(q.name) // the file has no error of its own for that
 	}
+	return err
+}
+
+// lend lends the descriptor of f to use.
+func lend(f *os.File, use func(fd int) error) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { failed = use(int(fd)) })
+	return errors.Join(err, failed)
 }
 
 func closeAll(files []*os.File) error {
