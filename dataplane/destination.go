@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"net/netip"
+	"sync/atomic"
 
 	"github.com/vxtap/vxtap/encap"
 )
@@ -31,4 +32,5 @@ type port struct {
 	close   func() error
 	dest    *destination
 	offload offloadState
+	failure atomic.Pointer[error] // the first for which it could not be read
 }

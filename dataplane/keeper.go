@@ -9,42 +9,36 @@ import (
 // learns, ages, keeps the coarse clock, and reports ports that failed.
 type keeper struct {
 	wake   chan struct{} // sightings are waiting
-	failed chan portFailure
+	failed chan struct{} // a port has a failure
 	stop   chan struct{}
 	done   chan struct{}
-}
-
-type portFailure struct {
-	port *port
-	err  error
 }
 
 func newKeeper() keeper {
 	return keeper{
 		wake:   make(chan struct{}, 1),
-		failed: make(chan portFailure, batchSize),
+		failed: make(chan struct{}, 1),
 		stop:   make(chan struct{}),
 		done:   make(chan struct{}),
 	}
 }
 
 // wakeKeeper tells the keeper of sightings. It does not block.
-func (v *VTEP) wakeKeeper() {
-	select {
-	case v.keeper.wake <- struct{}{}:
-	default:
-	}
+func (v *VTEP) wakeKeeper() { nudge(v.keeper.wake) }
+
+// portFailed leaves a port that can no longer be read to the keeper. It does not wait, as
+// the keeper may be waiting for the worker that calls it.
+func (v *VTEP) portFailed(p *port, err error) {
+	failure := err // the copy is what goes to the heap, and only now
+	p.failure.CompareAndSwap(nil, &failure)
+	nudge(v.keeper.failed)
 }
 
-// portFailed hands a port that can no longer be read to the keeper. It reports false
-// when too many failed at once: it cannot wait, as the keeper may be waiting for the
-// worker that calls it.
-func (v *VTEP) portFailed(p *port, err error) bool {
+// nudge sends to a channel of capacity 1, unless what was sent before still waits.
+func nudge(c chan<- struct{}) {
 	select {
-	case v.keeper.failed <- portFailure{p, err}:
-		return true
+	case c <- struct{}{}:
 	default:
-		return false
 	}
 }
 
@@ -56,8 +50,8 @@ func (v *VTEP) keep() {
 		select {
 		case <-v.keeper.wake:
 			v.learnSightings()
-		case f := <-v.keeper.failed:
-			v.dropPort(f.port, f.err)
+		case <-v.keeper.failed:
+			v.dropFailed()
 		case <-tick.C:
 			now := v.clock.Add(1)
 			for _, n := range v.Networks() {
@@ -98,13 +92,21 @@ func (v *VTEP) rings() []*sightings {
 	return rings
 }
 
-// dropPort takes out a port whose device is gone, and says so once.
-func (v *VTEP) dropPort(p *port, err error) {
-	if !p.network.detach(p) {
-		return // already taken out: it has several queues, and each is found to fail
+// dropFailed takes out the ports whose devices are gone, and says so once of each: it has
+// several queues, and each is found to fail.
+func (v *VTEP) dropFailed() {
+	for _, n := range v.Networks() {
+		for _, p := range *n.ports.Load() {
+			if failure := p.failure.Load(); failure != nil {
+				v.dropPort(p, *failure)
+			}
+		}
 	}
-	err = errors.Join(err, v.release(p))
-	if v.cfg.Events != nil {
-		v.cfg.Events(Event{VNI: p.network.vni, Port: p.name, Err: err})
+}
+
+func (v *VTEP) dropPort(p *port, err error) {
+	found, closing := p.network.removePort(p)
+	if found && v.cfg.Events != nil {
+		v.cfg.Events(Event{VNI: p.network.vni, Port: p.name, Err: errors.Join(err, closing)})
 	}
 }

@@ -32,6 +32,8 @@ type Network struct {
 
 	mu      sync.Mutex                      // serialises everything below, and changes of the above
 	remotes map[netip.AddrPort]*destination // every single remote in use
+
+	closed bool // no port may come any more; guarded by the VTEP's changing
 }
 
 func newNetwork(v *VTEP, cfg NetworkConfig) *Network {
@@ -59,18 +61,72 @@ func (n *Network) VNI() encap.VNI { return n.vni }
 // Config returns the configuration with defaults filled in.
 func (n *Network) Config() NetworkConfig { return n.cfg }
 
-// AddPort puts a device on the network, from now on the VTEP's: RemovePort or the
-// VTEP's Close releases it.
+// AddPort puts a device on the network. From then on it is the VTEP's, and is released
+// with the port, the network or the VTEP. If AddPort fails it stays the caller's.
 func (n *Network) AddPort(cfg PortConfig) error {
 	if len(cfg.Queues) != len(n.vtep.out) {
 		return fmt.Errorf("port %s has %d queues, the vtep has %d workers", cfg.Name, len(cfg.Queues), len(n.vtep.out))
+	}
+	if cfg.MAC.IsMulticast() {
+		return fmt.Errorf("port %s: MAC %v is a group's, not a device's", cfg.Name, cfg.MAC)
 	}
 	p := &port{network: n, name: cfg.Name, mac: cfg.MAC, mtu: cfg.MTU, queues: cfg.Queues, close: cfg.Close}
 	p.dest = &destination{port: p}
 	p.offload.refresh(p.queues)
 
+	n.vtep.changing.Lock()
+	defer n.vtep.changing.Unlock()
+	if err := n.putIn(p); err != nil {
+		return err
+	}
+	if err := n.vtep.watch(p); err != nil {
+		n.takeOut(p)
+		return errors.Join(fmt.Errorf("watch port %s: %w", p.name, err), n.vtep.unwatch(p))
+	}
+	return nil
+}
+
+// RemovePort takes a port off the network and closes its device.
+func (n *Network) RemovePort(name string) error {
+	found, err := n.removePort(n.port(name))
+	if !found {
+		return fmt.Errorf("port %s on network %d: %w", name, n.vni, ErrNotFound)
+	}
+	return err
+}
+
+// removePort takes p off the network and closes its device, or reports that it was off
+// already.
+func (n *Network) removePort(p *port) (found bool, err error) {
+	n.vtep.changing.Lock()
+	defer n.vtep.changing.Unlock()
+	if !slices.Contains(*n.ports.Load(), p) {
+		return false, nil
+	}
+	n.takeOut(p)
+	return true, n.vtep.release(p)
+}
+
+// close closes all ports and lets no other on.
+func (n *Network) close() (err error) {
+	n.vtep.changing.Lock()
+	defer n.vtep.changing.Unlock()
+	n.closed = true
+	for _, p := range *n.ports.Load() {
+		n.takeOut(p)
+		err = errors.Join(err, n.vtep.release(p))
+	}
+	return err
+}
+
+// putIn makes p known to workers, if its name and MAC are free; the VTEP's changing is
+// held.
+func (n *Network) putIn(p *port) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.closed {
+		return fmt.Errorf("port %s: network %d was removed: %w", p.name, n.vni, ErrNotFound)
+	}
 	ports := *n.ports.Load()
 	for _, other := range ports {
 		if other.name == p.name {
@@ -88,48 +144,13 @@ func (n *Network) AddPort(cfg PortConfig) error {
 	ports = append(slices.Clone(ports), p)
 	n.ports.Store(&ports)
 	n.setMTU()
-	if err := n.vtep.watch(p); err != nil {
-		n.takeOut(p)
-		return errors.Join(fmt.Errorf("watch port %s: %w", p.name, err), n.vtep.release(p))
-	}
 	return nil
 }
 
-// RemovePort takes a port off the network and closes its device.
-func (n *Network) RemovePort(name string) error {
-	n.mu.Lock()
-	p := n.port(name)
-	n.mu.Unlock()
-	if p == nil || !n.detach(p) {
-		return fmt.Errorf("port %s on network %d: %w", name, n.vni, ErrNotFound)
-	}
-	return n.vtep.release(p)
-}
-
-// detach takes p off the network, or reports that it was off already. Who detached a
-// port releases it.
-func (n *Network) detach(p *port) bool {
+// takeOut makes workers forget p; the VTEP's changing is held.
+func (n *Network) takeOut(p *port) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !slices.Contains(*n.ports.Load(), p) {
-		return false
-	}
-	n.takeOut(p)
-	return true
-}
-
-// close closes all ports, once no worker can find the network any more.
-func (n *Network) close() (err error) {
-	for _, p := range *n.ports.Load() {
-		if n.detach(p) {
-			err = errors.Join(err, n.vtep.release(p))
-		}
-	}
-	return err
-}
-
-// takeOut makes workers forget p; n.mu is held.
-func (n *Network) takeOut(p *port) {
 	ports := slices.DeleteFunc(slices.Clone(*n.ports.Load()), func(q *port) bool { return q == p })
 	n.ports.Store(&ports)
 	n.setMTU()

@@ -76,9 +76,7 @@ func (w *outWorker) serve(token int) int {
 	q := p.queues[w.index]
 	n, err := q.Read(w.frames[:])
 	if err != nil {
-		if !w.vtep.portFailed(p, err) {
-			w.poller.Wake(token)
-		}
+		w.vtep.portFailed(p, err)
 		return 0
 	}
 	for i := range w.frames[:n] {
@@ -184,32 +182,41 @@ func (w *outWorker) complete(out *outgoing) bool {
 
 // watch adds p under its token.
 func (w *outWorker) watch(p *port) error {
-	ports := slices.Clone(*w.ports.Load())
-	for len(ports) <= p.token {
-		ports = append(ports, nil)
-	}
-	ports[p.token] = p
-	w.ports.Store(&ports)
+	w.setPort(p.token, p)
 	q := p.queues[w.index]
-	if fd := q.FD(); fd >= 0 {
-		return w.poller.Add(fd, p.token)
+	fd := q.FD()
+	if fd < 0 {
+		q.Notify(func() { w.poller.Wake(p.token) })
+		return nil
 	}
-	q.Notify(func() { w.poller.Wake(p.token) })
-	return nil
+	err := w.poller.Add(fd, p.token)
+	if err != nil {
+		w.setPort(p.token, nil)
+	}
+	return err
 }
 
 // forget takes p out. The worker may still be at it until its gate has been waited for.
 func (w *outWorker) forget(p *port) error {
-	ports := slices.Clone(*w.ports.Load())
+	ports := *w.ports.Load()
 	if p.token >= len(ports) || ports[p.token] != p {
 		return nil
 	}
-	ports[p.token] = nil
-	w.ports.Store(&ports)
+	w.setPort(p.token, nil)
 	if fd := p.queues[w.index].FD(); fd >= 0 {
 		return w.poller.Remove(fd)
 	}
 	return nil
+}
+
+// setPort publishes a list in which the port under token is p.
+func (w *outWorker) setPort(token int, p *port) {
+	ports := slices.Clone(*w.ports.Load())
+	for len(ports) <= token {
+		ports = append(ports, nil)
+	}
+	ports[token] = p
+	w.ports.Store(&ports)
 }
 
 // wireFrames is how many frames on a wire f is.

@@ -28,8 +28,8 @@ type VTEP struct {
 	byVNI  map[encap.VNI]*Network
 	closed bool
 
-	watching sync.Mutex // serialises changes of what out-workers watch
-	tokens   []bool     // in use; taken after a network's lock
+	changing sync.Mutex // held while a port comes or goes; taken before a network's mu
+	tokens   []bool     // by token: whether a port has it; guarded by changing
 }
 
 // Open starts a VTEP without networks. It owns the underlays of cfg from then on, also

@@ -5,10 +5,8 @@ import (
 	"slices"
 )
 
-// watch gives p a token and has every out-worker read it.
+// watch gives p a token and has every out-worker read it; v.changing is held.
 func (v *VTEP) watch(p *port) error {
-	v.watching.Lock()
-	defer v.watching.Unlock()
 	p.token = slices.Index(v.tokens, false)
 	if p.token < 0 {
 		p.token = len(v.tokens)
@@ -23,12 +21,9 @@ func (v *VTEP) watch(p *port) error {
 	return nil
 }
 
-// release ends the reading of p, waits until no worker can still be at it, and closes
-// it. Nothing that workers read leads to p any more but the out-workers' own lists.
-func (v *VTEP) release(p *port) error {
-	v.watching.Lock()
-	defer v.watching.Unlock()
-	var err error
+// unwatch ends the reading of p and waits until no worker can still be at it; v.changing
+// is held. Nothing that workers read leads to p any more but the out-workers' own lists.
+func (v *VTEP) unwatch(p *port) (err error) {
 	for _, w := range v.out {
 		err = errors.Join(err, w.forget(p))
 	}
@@ -39,6 +34,12 @@ func (v *VTEP) release(p *port) error {
 		w.gate.wait()
 	}
 	v.tokens[p.token] = false
+	return err
+}
+
+// release unwatches p and closes its device.
+func (v *VTEP) release(p *port) error {
+	err := v.unwatch(p)
 	if p.close != nil {
 		err = errors.Join(err, p.close())
 	}
