@@ -188,6 +188,9 @@ func (n *Network) learn(s sighting, now uint32) {
 		}
 		return
 	}
+	if CheckRemote(n.vtep.cfg.Local, s.remote) != nil {
+		return // forged: our own frames would come back to us
+	}
 	d := n.remote(netip.AddrPortFrom(s.remote, n.vtep.cfg.Port))
 	n.table.Learn(s.mac, d, now)
 	n.forget(d)
