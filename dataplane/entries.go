@@ -45,10 +45,10 @@ func (n *Network) setEntry(mac encap.MAC, addr netip.AddrPort, set setter) error
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	defer n.setHeard()
-	d := n.remote(addr)
-	if mac.IsMulticast() {
-		d = &destination{remotes: []netip.AddrPort{addr}}
+	if mac.IsMulticast() { // AppendEntry puts another in its place, so it is not shared
+		return n.held(set(mac, fdb.Static, &destination{remotes: []netip.AddrPort{addr}}))
 	}
+	d := n.remote(addr)
 	defer n.forget(d)
 	return n.held(set(mac, fdb.Static, d))
 }
