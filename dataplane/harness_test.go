@@ -261,3 +261,6 @@ func vxlan(frame []byte) []byte {
 	encap.PutVXLAN(b, testVNI)
 	return append(b, frame...)
 }
+
+// netAddr is a VTEP's address with the port left open.
+func netAddr(s string) addrPort { return netip.AddrPortFrom(netip.MustParseAddr(s), 0) }

@@ -1,0 +1,160 @@
+package dataplane_test
+
+import (
+	"errors"
+	"net"
+	"syscall"
+	"testing"
+	"testing/synctest"
+
+	"github.com/vxtap/vxtap/dataplane"
+	"github.com/vxtap/vxtap/dataplane/mem"
+	"github.com/vxtap/vxtap/encap"
+)
+
+// scripted is an underlay that fails as it is told.
+type scripted struct {
+	*mem.Underlay
+	fail     func(*encap.Datagram) error // asked about each datagram; nil never fails
+	truncate bool                        // everything received was too long
+}
+
+func (s *scripted) Send(dgrams []encap.Datagram) (int, error) {
+	for i := range dgrams {
+		if s.fail != nil {
+			if err := s.fail(&dgrams[i]); err != nil {
+				return i, err
+			}
+		}
+		if n, err := s.Underlay.Send(dgrams[i : i+1]); n == 0 {
+			return i, err
+		}
+	}
+	return len(dgrams), nil
+}
+
+func (s *scripted) Recv(dgrams []encap.Datagram) (int, error) {
+	n, err := s.Underlay.Recv(dgrams)
+	for i := range dgrams[:n] {
+		dgrams[i].Truncated = s.truncate
+	}
+	return n, err
+}
+
+// failing wraps underlays so that every datagram they are to send fails with err.
+func failing(err error) func(dataplane.Underlay) dataplane.Underlay {
+	return func(u dataplane.Underlay) dataplane.Underlay {
+		return &scripted{Underlay: u.(*mem.Underlay), fail: func(*encap.Datagram) error { return err }}
+	}
+}
+
+func truncating(u dataplane.Underlay) dataplane.Underlay {
+	return &scripted{Underlay: u.(*mem.Underlay), truncate: true}
+}
+
+// dropCase makes one frame end for one reason.
+type dropCase struct {
+	setup setup
+	// From the port of node a, or else from a stranger on the wire.
+	frame    []byte
+	offload  encap.Offload
+	datagram []byte
+	tos      uint8
+	// What its second port answers when written to; without, it has none.
+	write error
+}
+
+// The MACs of the node in these tests, of its second port and of one who is elsewhere.
+var (
+	ownMAC, secondMAC = encap.MAC{0x02, 0x42, 10, 9, 0, 1}, station(50)
+	foreignMAC        = station(60)
+)
+
+// toAll is a frame that a station behind a port or a VTEP sends to everybody.
+func toAll(src encap.MAC) []byte { return etherFrame(encap.Broadcast, src, "to all") }
+
+func dropCases(t *testing.T) map[dataplane.Drop]dropCase {
+	toB := setup{network: flooding("10.9.0.2")}
+	sendFails := func(err error) setup { return setup{network: toB.network, wrap: failing(err)} }
+	toSecond := etherFrame(secondMAC, ownMAC, "to the other port")
+	reserved, noFlag, unknown := vxlan(toAll(foreignMAC)), vxlan(toAll(foreignMAC)), vxlan(toAll(foreignMAC))
+	reserved[7], noFlag[0], unknown[6] = 1, 0, testVNI+1
+	notECT := flowOf(foreignMAC, ownMAC, false).frame(t, []byte("x"))
+	return map[dataplane.Drop]dropCase{
+		dataplane.DropRunt:          {setup: toB, frame: make([]byte, encap.EthernetSize-1)},
+		dataplane.DropInvalidSource: {setup: toB, frame: toAll(encap.Broadcast)},
+		dataplane.DropNoDestination: {frame: toAll(ownMAC)},
+		dataplane.DropMalformed:     {setup: toB, frame: toAll(ownMAC), offload: encap.Offload{NeedsCSUM: true, CSUMStart: 1000}},
+		dataplane.DropPortFull:      {frame: toSecond, write: syscall.ENOBUFS},
+		dataplane.DropPortGone:      {frame: toSecond, write: net.ErrClosed},
+		dataplane.DropPortRefused:   {frame: toSecond, write: syscall.EIO},
+		dataplane.DropHairpin:       {setup: toB, frame: etherFrame(ownMAC, station(1), "to myself")},
+		dataplane.DropTooBig:        {setup: sendFails(syscall.EMSGSIZE), frame: toAll(ownMAC)},
+		dataplane.DropUnreachable:   {setup: toB, frame: toAll(ownMAC)}, // nobody is at 10.9.0.2
+		dataplane.DropSendFull:      {setup: sendFails(syscall.ENOBUFS), frame: toAll(ownMAC)},
+		dataplane.DropSendFailed:    {setup: sendFails(errors.New("something else")), frame: toAll(ownMAC)},
+
+		dataplane.DropTruncated:   {setup: setup{wrap: truncating}, datagram: vxlan(toAll(foreignMAC))},
+		dataplane.DropNoHeader:    {datagram: make([]byte, encap.VXLANSize-1)},
+		dataplane.DropNoVNIFlag:   {datagram: noFlag},
+		dataplane.DropReserved:    {datagram: reserved},
+		dataplane.DropUnknownVNI:  {datagram: unknown},
+		dataplane.DropUnknownVTEP: {setup: setup{network: networkConfig{Closed: true}}, datagram: vxlan(toAll(foreignMAC))},
+		dataplane.DropLoop:        {datagram: vxlan(toAll(ownMAC))},
+		dataplane.DropECN:         {datagram: vxlan(notECT), tos: uint8(encap.CE)},
+		dataplane.DropSplitHorizon: {setup: toB, datagram: vxlan(etherFrame(station(61), foreignMAC,
+			"to one behind another VTEP"))},
+	}
+}
+
+func TestEveryDropHasItsReason(t *testing.T) {
+	cases := dropCases(t)
+	names := make(map[string]bool)
+	for _, why := range dataplane.Drops() {
+		c, ok := cases[why]
+		if !ok {
+			t.Errorf("no case for %v", why)
+			continue
+		}
+		if names[why.String()] {
+			t.Errorf("%v: the name is another's too", why)
+		}
+		names[why.String()] = true
+		t.Run(why.String(), func(t *testing.T) { synctest.Test(t, c.check(why)) })
+	}
+}
+
+// check returns a test that the frame has one fate, and that it is this.
+func (c *dropCase) check(why dataplane.Drop) func(*testing.T) {
+	return func(t *testing.T) {
+		wire := newWire()
+		a := newNode(t, wire, "10.9.0.1", c.setup)
+		if c.write != nil {
+			a.addPort(t, "second", secondMAC, mem.PortConfig{FailWrite: func(*encap.Frame) error { return c.write }})
+		}
+		if why == dataplane.DropSplitHorizon {
+			must(t, a.network.AddEntry(station(61), netAddr("10.9.0.2")))
+		}
+		if c.datagram == nil {
+			a.port.inject(t, c.frame, c.offload)
+			synctest.Wait()
+		} else {
+			newStranger(t, wire, "10.9.0.9").say(t, a, encap.Datagram{Data: c.datagram, TOS: c.tos})
+		}
+		s, stray := a.network.Stats(), a.vtep.Stats().Stray
+		var frames uint64
+		for _, counts := range []dataplane.Counts{s.Out, s.In, stray} {
+			frames += counts.Frames
+			for _, d := range dataplane.Drops() {
+				if d != why && counts.Drops[d] != 0 {
+					t.Errorf("%d frames counted as %v", counts.Drops[d], d)
+				}
+			}
+		}
+		if n := s.Out.Drops[why] + s.In.Drops[why] + stray.Drops[why]; n != 1 || frames != 1 {
+			t.Errorf("%d of %d frames counted as %v, want 1 of 1", n, frames, why)
+		}
+		a.port.expect(t)
+		a.conserved(t)
+	}
+}
