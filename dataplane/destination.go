@@ -7,12 +7,14 @@ import (
 	"github.com/vxtap/vxtap/encap"
 )
 
-// destination is where frames for a MAC go: a port of this node, or remotes. It does
-// not change once a table holds it, and a network has one for each port and each
-// set of remotes, so that equal destinations are equal pointers.
+// destination is where frames for a MAC go: a port of this node, or remotes. Where it
+// leads does not change once a table holds it, and a network has one for each port and
+// each set of remotes, so that equal destinations are equal pointers.
 type destination struct {
 	port    *port
 	remotes []netip.AddrPort // one, or for a group MAC any number; empty if port is set
+	// single: the underlay has refused a train to here, and took its datagrams.
+	single atomic.Bool
 }
 
 // isRemote reports whether d is the one remote at addr, whatever its port: the source

@@ -82,6 +82,10 @@ type Underlay interface {
 	// if everything is sent from the listening socket.
 	Sources() int
 
+	// TrainLimit is how many datagrams one train may have that is sent; 1 if the
+	// underlay takes no trains.
+	TrainLimit() int
+
 	// Drops is how many datagrams the kernel dropped because the listening socket's
 	// buffer was full, since it was opened.
 	Drops() uint64

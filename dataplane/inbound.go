@@ -22,6 +22,8 @@ type inWorker struct {
 	dgrams   [batchSize]encap.Datagram
 	slab     [][]byte
 	stray    counters // of what belongs to no network
+	merges   merges
+	arrival  arrival
 }
 
 // maxDatagram is the most that one receive can bring: a 64 KB superframe from a kernel
@@ -31,6 +33,7 @@ const maxDatagram = 1 << 16
 func newInWorker(v *VTEP, index int) *inWorker {
 	w := &inWorker{underlay: v.cfg.Underlays[index], slab: newBuffers(batchSize, 0, maxDatagram)}
 	w.init(v, index)
+	w.merges = merges{writes: &w.writes, ledger: &w.ledger, seed: v.cfg.FlowSeed}
 	w.offer(batchSize)
 	return w
 }
@@ -74,6 +77,29 @@ func (w *inWorker) batch(n int) {
 	w.offer(n)
 }
 
+// settle writes what is under way and closes the books.
+func (w *inWorker) settle() {
+	w.merges.close()
+	w.worker.settle()
+	w.merges.n = 0
+}
+
+// arrival is what the packets of one datagram have in common, so that it is looked up
+// once: the sender, and as long as they do not change, header and MACs.
+type arrival struct {
+	from  netip.Addr
+	outer encap.ECN
+	hint  uint16 // segment size of a superframe, as the kernel reported it
+
+	header  uint64   // of the latest packet
+	network *Network // it belongs to; nil if it was refused
+
+	routed bool     // what follows is valid
+	macs   [12]byte // of the latest frame
+	port   *port    // where they lead; nil for all of the network's
+	refuse Drop     // or why nowhere
+}
+
 // datagram takes a datagram or a train apart.
 //
 // Across veth or virtio a kernel VTEP's superframe arrives as one datagram that was
@@ -85,15 +111,18 @@ func (w *inWorker) datagram(d *encap.Datagram) {
 		w.refuse(&w.stray, len(d.Data), DropTruncated)
 		return
 	}
+	a := &w.arrival
+	*a = arrival{from: d.Remote.Addr(), outer: encap.ECNOf(d.TOS)}
 	size := int(d.SegmentSize)
 	if size == 0 || size >= len(d.Data) || w.isSuperframe(d.Data) {
-		w.packet(d, d.Data, d.SegmentSize)
+		a.hint = d.SegmentSize
+		w.packet(a, d.Data)
 		return
 	}
 	for rest := d.Data; len(rest) > 0; {
 		packet := rest[:min(size, len(rest))]
 		rest = rest[len(packet):]
-		w.packet(d, packet, 0)
+		w.packet(a, packet)
 	}
 }
 
@@ -120,72 +149,111 @@ func (w *inWorker) enter(c *counters, bytes, weight int) int {
 	return w.ledger.enter(c, bytes, weight)
 }
 
-// packet checks one VXLAN packet and finds its network. The order of the checks is the
-// kernel's: I flag, VNI, reserved bits.
-func (w *inWorker) packet(d *encap.Datagram, packet []byte, hint uint16) {
-	vni, fault := encap.CheckVXLAN(packet, ^uint64(0))
-	switch fault {
-	case encap.VXLANShort:
+// packet checks one VXLAN packet and finds its network.
+func (w *inWorker) packet(a *arrival, packet []byte) {
+	if len(packet) < encap.VXLANSize {
 		w.refuse(&w.stray, len(packet), DropNoHeader)
 		return
-	case encap.VXLANNoVNI:
+	}
+	if word := encap.VXLAN(packet).Word(); a.network == nil || word != a.header {
+		a.header, a.network, a.routed = word, nil, false
+		if !w.admit(a, packet) {
+			return
+		}
+	}
+	w.frame(a, packet[encap.VXLANSize:])
+}
+
+// admit finds the network of a packet, or refuses it. The order of the checks is the
+// kernel's: I flag, VNI, reserved bits.
+func (w *inWorker) admit(a *arrival, packet []byte) bool {
+	vni, fault := encap.CheckVXLAN(packet, ^uint64(0))
+	if fault == encap.VXLANNoVNI {
 		w.refuse(&w.stray, len(packet), DropNoVNIFlag)
-		return
+		return false
 	}
 	n := w.vtep.networks.Load().find(vni)
 	if n == nil {
 		w.refuse(&w.stray, len(packet), DropUnknownVNI)
-		return
+		return false
 	}
-	c := &n.in[w.index]
-	frame := encap.Frame{Data: packet[encap.VXLANSize:]}
+	bytes := len(packet) - encap.VXLANSize
 	if _, fault := encap.CheckVXLAN(packet, n.cfg.ReservedBits); fault != encap.VXLANOK {
-		w.refuse(c, len(frame.Data), DropReserved)
-		return
+		w.refuse(&n.in[w.index], bytes, DropReserved)
+		return false
 	}
-	from := d.Remote.Addr()
-	if n.cfg.Closed && !n.heard.Load().has(from) {
-		w.refuse(c, len(frame.Data), DropUnknownVTEP)
-		return
+	if n.cfg.Closed && !n.heard.Load().has(a.from) {
+		w.refuse(&n.in[w.index], bytes, DropUnknownVTEP)
+		return false
 	}
-	if len(frame.Data) < encap.EthernetSize {
-		w.refuse(c, len(frame.Data), DropRunt)
-		return
-	}
-	w.frame(n, &frame, from, encap.ECN(d.TOS&3), hint)
+	a.network = n
+	return true
 }
 
 // frame decides where an inner frame goes.
-func (w *inWorker) frame(n *Network, f *encap.Frame, from netip.Addr, outer encap.ECN, hint uint16) {
-	w.layers.Parse(f.Data)
-	f.Offload = encap.RecognizeOffload(f.Data, &w.layers, hint, int(n.mtu.Load()))
-	entry := w.enter(&n.in[w.index], len(f.Data), wireFrames(f, &w.layers))
+func (w *inWorker) frame(a *arrival, data []byte) {
+	n := a.network
+	c := &n.in[w.index]
+	if len(data) < encap.EthernetSize {
+		w.refuse(c, len(data), DropRunt)
+		return
+	}
+	if macs := [12]byte(data); !a.routed || macs != a.macs {
+		a.macs, a.routed = macs, true
+		a.port, a.refuse = w.route(n, encap.Ethernet(data), a.from)
+	}
+	f := encap.Frame{Data: data}
+	w.layers.Parse(data)
+	f.Offload = encap.RecognizeOffload(data, &w.layers, a.hint, int(n.mtu.Load()))
+	why := a.refuse
+	if why == dropNone && !w.combineECN(&f, a.outer) {
+		why = DropECN
+	}
+	switch {
+	case why != dropNone:
+		w.ledger.dropped(w.enter(c, len(data), wireFrames(&f, &w.layers)), why)
+	case a.port != nil:
+		w.toPort(a.port, &f, c)
+	default:
+		entry := w.enter(c, len(data), wireFrames(&f, &w.layers))
+		for _, p := range *n.ports.Load() {
+			w.writes.add(p, &f, entry)
+		}
+	}
+}
 
-	eth := encap.Ethernet(f.Data)
-	src := eth.Src()
-	if !src.IsUnicast() {
-		w.ledger.dropped(entry, DropInvalidSource)
+// toPort hands a frame to a port, as part of a superframe if it can be.
+func (w *inWorker) toPort(p *port, f *encap.Frame, c *counters) {
+	s := w.merges.look(p, f, &w.layers)
+	if w.merges.join(&s) {
 		return
 	}
-	if why := w.learn(n, src, from); why != dropNone {
-		w.ledger.dropped(entry, why)
-		return
+	if w.merges.full() {
+		w.settle()
 	}
-	if !w.combineECN(f, outer) {
-		w.ledger.dropped(entry, DropECN)
-		return
+	entry := w.enter(c, len(f.Data), wireFrames(f, &w.layers))
+	if !w.merges.begin(&s, entry) {
+		w.writes.add(p, f, entry)
+	}
+}
+
+// route checks the source of a frame, has it learned, and looks up where the frame
+// goes: a port, or nil for every port of the network.
+func (w *inWorker) route(n *Network, eth encap.Ethernet, from netip.Addr) (*port, Drop) {
+	if !eth.Src().IsUnicast() {
+		return nil, DropInvalidSource
+	}
+	if why := w.learn(n, eth.Src(), from); why != dropNone {
+		return nil, why
 	}
 	d, _ := n.table.Lookup(eth.Dst())
 	switch {
 	case d == nil || eth.Dst().IsMulticast():
-		for _, p := range *n.ports.Load() {
-			w.writes.add(p, f, entry)
-		}
+		return nil, dropNone
 	case d.port != nil:
-		w.writes.add(d.port, f, entry)
-	default:
-		w.ledger.dropped(entry, DropSplitHorizon)
+		return d.port, dropNone
 	}
+	return nil, DropSplitHorizon
 }
 
 // learn checks the source of a frame from a remote against the table, and reports it
@@ -213,7 +281,7 @@ func (w *inWorker) combineECN(f *encap.Frame, outer encap.ECN) bool {
 	if !ok {
 		return true
 	}
-	inner := encap.ECN(tos & 3)
+	inner := encap.ECNOf(tos)
 	combined, ok := encap.DecapECN(inner, outer)
 	if ok && combined != inner {
 		encap.SetInnerECN(f.Data, &w.layers, combined)

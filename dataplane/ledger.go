@@ -31,6 +31,12 @@ func (l *ledger) enter(c *counters, bytes, weight int) int {
 	return l.n - 1
 }
 
+// extend adds a frame of so many bytes to an entry, which it shares the fate of.
+func (l *ledger) extend(entry, bytes int) {
+	l.entries[entry].bytes += uint64(bytes)
+	l.entries[entry].weight++
+}
+
 // delivered reports that a whole copy of the frame arrived.
 func (l *ledger) delivered(entry int) { l.entries[entry].delivered += l.entries[entry].weight }
 

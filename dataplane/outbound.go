@@ -141,7 +141,7 @@ func (w *outWorker) toGroup(p *port, dst encap.MAC, d *destination, out *outgoin
 	if dst.IsMulticast() {
 		w.toPorts(p, out)
 	}
-	w.sends.add(out, d.remotes)
+	w.sends.add(out, d)
 }
 
 // flood sends to every other port and every remote of the flood list (BUM: broadcast,
@@ -153,7 +153,7 @@ func (w *outWorker) flood(p *port, out *outgoing) {
 	}
 	w.toPorts(p, out)
 	for _, d := range list {
-		w.sends.add(out, d.remotes)
+		w.sends.add(out, d)
 	}
 }
 

@@ -2,27 +2,42 @@ package dataplane
 
 import (
 	"errors"
-	"net/netip"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/vxtap/vxtap/encap"
 )
 
-// sends collects datagrams for the underlay and sends them a batch at a time. The bytes
-// of frames stay where they are until flush returns.
+// sends collects datagrams for the underlay, makes trains of them, and sends them a
+// batch at a time. The bytes of frames stay where they are until flush returns.
+//
+// Datagrams that leave from the same source port keep their order, and so does a flow,
+// since its source port is a hash of it: of each port at most one train is open, and
+// what does not fit it closes it.
 type sends struct {
 	underlay Underlay
 	ledger   *ledger
 	seed     uint64
 	sources  uint32 // a power of two, or 0
-	dgrams   [batchSize]encap.Datagram
-	entries  [batchSize]int
-	n        int
+	limit    int    // datagrams in a train; 1 if the underlay takes none
+
+	runs [maxRuns]run
+	n    int
+	open [encap.MaxSources + 1]*run // by source port; the last is the listening socket's
 
 	cut     encap.Segmenter
-	headers [batchSize][encap.VXLANSize + encap.MaxHeader]byte
-	payload [batchSize][1][]byte
+	headers [maxHeaders][encap.VXLANSize + encap.MaxHeader]byte
+	used    int // headers
+
+	order   [maxRuns]*run // runs by source port, as they are sent
+	dgrams  [maxRuns]encap.Datagram
+	one     [1]encap.Datagram
+	refused atomic.Uint64 // remotes to which no trains are sent any more
 }
+
+// maxHeaders is how many segments of superframes are in the making at most: those of
+// five full ones, which with their payload still fit a cache.
+const maxHeaders = 256
 
 // outgoing is a frame on its way to remotes.
 type outgoing struct {
@@ -35,47 +50,43 @@ type outgoing struct {
 
 func (s *sends) init(u Underlay, seed uint64, l *ledger) {
 	s.underlay, s.seed, s.ledger, s.sources = u, seed, l, uint32(u.Sources())
+	s.limit = min(u.TrainLimit(), maxRunSegments)
 }
 
-// add encapsulates a frame for each of some remotes. Its checksum is finished, unless
-// it is a superframe.
-func (s *sends) add(out *outgoing, remotes []netip.AddrPort) {
+// add encapsulates a frame for each remote of a destination. Its checksum is finished,
+// unless it is a superframe.
+func (s *sends) add(out *outgoing, to *destination) {
 	d := s.outer(out)
-	if out.frame.Offload.GSO != encap.GSONone {
-		for _, remote := range remotes {
-			d.Remote = remote
-			s.addSegments(out, d)
+	for _, d.Remote = range to.remotes {
+		if out.frame.Offload.GSO != encap.GSONone {
+			s.addSegments(out, d, to)
+			continue
 		}
-		return
-	}
-	d.Data = out.buf[encap.Headroom-encap.VXLANSize : encap.Headroom+len(out.frame.Data)]
-	copy(d.Data, out.network.header[:])
-	for _, remote := range remotes {
-		d.Remote = remote
-		s.put(d, out.entry)
+		packet := out.buf[encap.Headroom-encap.VXLANSize : encap.Headroom+len(out.frame.Data)]
+		copy(packet, out.network.header[:])
+		s.put(&d, to, packet, nil, out.entry)
 	}
 }
 
 // addSegments cuts a superframe into datagrams: a header block each, beside a slice of
 // the original payload.
-func (s *sends) addSegments(out *outgoing, d encap.Datagram) {
+func (s *sends) addSegments(out *outgoing, d encap.Datagram, to *destination) {
 	if !s.cut.Reset(out.frame.Data, out.layers, out.frame.Offload) {
 		s.ledger.dropped(out.entry, DropMalformed)
 		return
 	}
 	for {
-		if s.n == batchSize {
+		if s.used == maxHeaders || s.n == maxRuns {
 			s.flush()
 		}
-		header, payload := &s.headers[s.n], &s.payload[s.n]
-		size, slice, ok := s.cut.Next(header[encap.VXLANSize:])
+		header := &s.headers[s.used]
+		size, payload, ok := s.cut.Next(header[encap.VXLANSize:])
 		if !ok {
 			return
 		}
 		copy(header[:], out.network.header[:])
-		payload[0] = slice
-		d.Data, d.More = header[:encap.VXLANSize+size], payload[:]
-		s.put(d, out.entry)
+		s.used++
+		s.put(&d, to, header[:encap.VXLANSize+size], payload, out.entry)
 	}
 }
 
@@ -93,32 +104,103 @@ func (s *sends) outer(out *outgoing) encap.Datagram {
 	if n.cfg.FixedTOS {
 		dscp = n.cfg.TOS
 	}
-	d.TOS = dscp&^3 | uint8(encap.EncapECN(encap.ECN(inner&3)))
+	d.TOS = encap.EncapECN(encap.ECNOf(inner)).In(dscp)
 	return d
 }
 
-func (s *sends) put(d encap.Datagram, entry int) {
-	if s.n == batchSize {
-		s.flush()
+// put appends a datagram to the train of its source port, or begins another.
+func (s *sends) put(d *encap.Datagram, to *destination, header, payload []byte, entry int) {
+	limit := s.limit
+	if to.single.Load() {
+		limit = 1
 	}
-	s.dgrams[s.n], s.entries[s.n] = d, entry
-	s.n++
+	open := &s.open[min(int(d.Source), encap.MaxSources)]
+	n := len(header) + len(payload)
+	if r := *open; r == nil || !r.takes(d, to, n, limit) {
+		if s.n == maxRuns {
+			s.flush()
+		}
+		r = &s.runs[s.n]
+		s.n++
+		r.begin(*d, to)
+		*open = r
+	}
+	(*open).add(header, payload, entry)
 }
 
 // flush sends what was collected, going on behind each datagram that fails.
 func (s *sends) flush() {
+	s.arrange()
 	for i := 0; i < s.n; {
 		sent, err := s.underlay.Send(s.dgrams[i:s.n])
 		for ; sent > 0; sent-- {
-			s.ledger.deliveredSegment(s.entries[i])
+			s.delivered(s.order[i])
 			i++
 		}
 		if i < s.n {
-			s.ledger.dropped(s.entries[i], sendDrop(err))
+			s.failed(s.order[i], err)
 			i++
 		}
 	}
-	s.n = 0
+	clear(s.open[:])
+	s.n, s.used = 0, 0
+}
+
+// arrange orders the runs by source port, so that one system call takes all of a port.
+func (s *sends) arrange() {
+	n := 0
+	if s.n == 1 {
+		s.order[0], s.dgrams[0] = &s.runs[0], s.runs[0].datagram()
+		return
+	}
+	for source := range s.open {
+		if s.open[source] == nil {
+			continue
+		}
+		for i := range s.runs[:s.n] {
+			if r := &s.runs[i]; min(int(r.Source), encap.MaxSources) == source {
+				s.order[n], s.dgrams[n] = r, r.datagram()
+				n++
+			}
+		}
+	}
+}
+
+func (s *sends) delivered(r *run) {
+	for _, entry := range r.entries[:r.segments] {
+		s.ledger.deliveredSegment(int(entry))
+	}
+}
+
+// failed deals with a run that the underlay did not take. A train may be refused on a
+// route whose device cannot cut it up, or that has a smaller MTU than its datagrams
+// need: they are sent one by one then, and if that helps, from then on.
+func (s *sends) failed(r *run, err error) {
+	if r.segments == 1 || !trainRefused(err) {
+		for _, entry := range r.entries[:r.segments] {
+			s.ledger.dropped(int(entry), sendDrop(err))
+		}
+		return
+	}
+	helped := false
+	for i := range r.segments {
+		s.one[0] = r.segment(i)
+		if _, err := s.underlay.Send(s.one[:]); err != nil {
+			s.ledger.dropped(int(r.entries[i]), sendDrop(err))
+			continue
+		}
+		s.ledger.deliveredSegment(int(r.entries[i]))
+		helped = true
+	}
+	if helped && !r.to.single.Swap(true) {
+		s.refused.Add(1)
+	}
+}
+
+// trainRefused reports whether an error can be about a train as such (udp(7), and
+// udp_send_skb in Linux).
+func trainRefused(err error) bool {
+	return errors.Is(err, syscall.EIO) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EMSGSIZE)
 }
 
 // sendDrop names the reason for which the underlay did not take a datagram. An address

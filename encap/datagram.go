@@ -30,6 +30,9 @@ type Datagram struct {
 	Truncated bool
 }
 
+// MaxSources is how many source-port sockets a queue of an underlay has at most.
+const MaxSources = 16
+
 // SourceListen as [Datagram.Source] sends from the listening socket.
 const SourceListen = 0xff
 

@@ -85,6 +85,9 @@ func (u *Underlay) Addr() netip.AddrPort { return u.addr }
 // Sources is the number of source-port sockets.
 func (u *Underlay) Sources() int { return u.sources }
 
+// TrainLimit is how many datagrams one train may have: as many as Linux takes.
+func (u *Underlay) TrainLimit() int { return 64 }
+
 // Drops is how many datagrams came when the receive queue was full.
 func (u *Underlay) Drops() uint64 {
 	u.mu.Lock()

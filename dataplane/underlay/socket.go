@@ -74,6 +74,18 @@ func (s *Socket) Sources() int { return len(s.driver.sourcePorts()) }
 // what dgrams with Source i are sent from.
 func (s *Socket) SourcePorts() []uint16 { return slices.Clone(s.driver.sourcePorts()) }
 
+// TrainLimit is how many datagrams one train may have that is sent, 1 if the system
+// takes no trains. Linux takes 64 before 6.9 and 128 after; 64 fill a train with
+// full-size frames.
+func (s *Socket) TrainLimit() int {
+	for _, f := range s.driver.features() {
+		if f.Name == FeatureGSO && f.Err == nil {
+			return 64
+		}
+	}
+	return 1
+}
+
 // Drops is how many datagrams the kernel dropped at the listening socket since it was
 // opened, because its buffer was full or their checksum was wrong. Always 0 with the
 // portable driver.
