@@ -93,6 +93,7 @@ func TestOpenRefusesConfig(t *testing.T) {
 		{tap.Config{Name: "a/b"}, tap.ErrName, "a/b"},
 		{tap.Config{Name: "a b"}, tap.ErrName, "a b"},
 		{tap.Config{Name: "vx%d"}, tap.ErrName, "vx%d"},
+		{tap.Config{Name: "vx\u00e0"}, tap.ErrName, "vx\u00e0"}, // ends in byte 0xa0
 		{tap.Config{Name: ".."}, tap.ErrName, ".."},
 		{tap.Config{MTU: 67}, nil, "67"},
 		{tap.Config{MTU: 65522}, nil, "65522"},

@@ -3,6 +3,7 @@ package tap
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/vxtap/vxtap/encap"
@@ -21,10 +22,16 @@ func checkName(name string) error {
 	switch {
 	case len(name) >= unix.IFNAMSIZ:
 		return refuse(ErrName, nil, "interface name %q is %d bytes long, at most %d are allowed", name, len(name), unix.IFNAMSIZ-1)
-	case name == "." || name == ".." || strings.ContainsAny(name, "/:% \t\n\v\f\r\x00\x85\xa0"):
+	case name == "." || name == ".." || slices.ContainsFunc([]byte(name), notInName):
 		return refuse(ErrName, nil, "interface name %q: '.', '..', and names with '/', ':', '%%' or white space are not allowed", name)
 	}
 	return nil
+}
+
+// notInName reports whether c cannot be in an interface name. The kernel looks at bytes,
+// not runes, and to its isspace 0xa0 is white space.
+func notInName(c byte) bool {
+	return strings.IndexByte("/:% \t\n\v\f\r\x00\xa0", c) >= 0
 }
 
 // openQueue attaches a new descriptor to the interface of that name with the flags
