@@ -33,7 +33,7 @@ type flow struct {
 
 // flowOf is a UDP flow between two stations of the overlay.
 func flowOf(src, dst encap.MAC, ipv6 bool) flow {
-	f := flow{src: src, dst: dst, srcIP: "192.168.77.1", dstIP: "192.168.77.2", sport: 40000, dport: 53}
+	f := flow{src: src, dst: dst, srcIP: "192.168.77.1", dstIP: "192.168.77.2", sport: 40000, dport: 4000}
 	if ipv6 {
 		f.srcIP, f.dstIP = "fd77::1", "fd77::2"
 	}
@@ -142,7 +142,11 @@ func checked(t testing.TB, frame []byte) []byte {
 	if e := p.ErrorLayer(); e != nil {
 		t.Fatalf("frame does not decode: %v\n%x", e.Error(), frame)
 	}
-	if again := reserialize(t, p); string(again) != string(frame) {
+	again := reserialize(t, p)
+	if len(frame) < len(again) && len(again) == 60 { // gopacket pads, we need not
+		again = again[:len(frame)]
+	}
+	if string(again) != string(frame) {
 		t.Fatalf("lengths or checksums are wrong:\n got %x\nwant %x", frame, again)
 	}
 	if app := p.ApplicationLayer(); app != nil {
