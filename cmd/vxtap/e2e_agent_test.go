@@ -76,7 +76,8 @@ func launch(t testing.TB, h *netlab.Host, socket string, args ...string) *child 
 	c := &child{t: t, socket: socket, api: api.NewClient(socket), exited: make(chan struct{})}
 	c.log.changed = make(chan struct{})
 	c.cmd = exec.Command(self, args...)
-	c.cmd.Env = append(os.Environ(), childEnv+"=1", "VXTAP_SOCKET="+socket)
+	c.cmd.Env = append(os.Environ(), childEnv+"=1", "VXTAP_SOCKET="+socket,
+		"GORACE=atexit_sleep_ms=0") // or a second goes by before each ends
 	c.cmd.Stdout, c.cmd.Stderr = &c.stdout, &c.log
 	check(t, h.Start(c.cmd))
 	go func() {
