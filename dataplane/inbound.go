@@ -21,7 +21,8 @@ type inWorker struct {
 	underlay Underlay
 	dgrams   [batchSize]encap.Datagram
 	slab     [][]byte
-	stray    counters // of what belongs to no network
+	inner    encap.Frame // of the packet at hand; a field, lest each be allocated
+	stray    counters    // of what belongs to no network
 	merges   merges
 	arrival  arrival
 }
