@@ -258,19 +258,25 @@ func (c *child) stray() (d api.Direction) {
 }
 
 // entry returns the table's entry of a MAC.
-func (c *child) entry(mac encap.MAC) (entry api.FDBEntry, found bool) {
+func (c *child) entry(mac encap.MAC) (api.FDBEntry, bool) {
+	c.t.Helper()
+	for _, e := range c.table() {
+		if e.MAC == mac {
+			return e, true
+		}
+	}
+	return api.FDBEntry{}, false
+}
+
+// table returns all entries of the only network, and its flood list.
+func (c *child) table() (list []api.FDBEntry) {
 	c.t.Helper()
 	vni := c.network().VNI
-	c.ask(func(ctx context.Context) error {
-		list, err := c.api.FDB(ctx, vni)
-		for _, e := range list {
-			if e.MAC == mac {
-				entry, found = e, true
-			}
-		}
+	c.ask(func(ctx context.Context) (err error) {
+		list, err = c.api.FDB(ctx, vni)
 		return err
 	})
-	return entry, found
+	return list
 }
 
 // waitLearned waits until a MAC is known to be behind a VTEP.

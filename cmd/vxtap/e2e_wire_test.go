@@ -145,7 +145,7 @@ type foreigner struct {
 	conn net.Conn
 }
 
-// newForeigner connects a socket of h with the VTEP at dst.
+// newForeigner connects a socket of h, at any of its addresses, with the VTEP at dst.
 func newForeigner(t testing.TB, h *netlab.Host, dst string) *foreigner {
 	t.Helper()
 	conn, err := h.DialContext(within(t), "udp", net.JoinHostPort(dst, "4789"))
