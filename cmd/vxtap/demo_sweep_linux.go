@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// sweepRooms removes the rooms in base that dead demos left.
+func sweepRooms(base string) error {
+	dirs, err := filepath.Glob(filepath.Join(base, demoPrefix+"*"))
+	if err != nil {
+		return fmt.Errorf("look for dead demos in %s: %w", base, err)
+	}
+	for _, dir := range dirs {
+		room, err := claimRoom(dir)
+		if err == nil && room != nil {
+			err = room.close()
+		}
+		if err != nil {
+			return fmt.Errorf("remove what a dead demo left in %s: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// removeNamespaces takes the names of a room's namespaces away. The kernel then frees
+// those that nobody uses.
+func removeNamespaces(room string) error {
+	entries, err := os.ReadDir(namedNamespaces)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var errs []error
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), room+"-") {
+			continue
+		}
+		path := filepath.Join(namedNamespaces, entry.Name())
+		// It is not mounted if the demo died in between, or if the mount was another
+		// mount namespace's.
+		if err := unix.Unmount(path, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
+			errs = append(errs, fmt.Errorf("unmount %s: %w", path, err))
+			continue
+		}
+		errs = append(errs, os.Remove(path))
+	}
+	return errors.Join(errs...)
+}
