@@ -32,7 +32,10 @@ func steadyIn(from *stepped, ipv6 bool) map[string]encap.Datagram {
 	superOffload(super, 1400)
 	one := vxlanOf(steppedFrame(steppedMAC, remoteMAC, ipv6, 100))
 	train := append(append([]byte{}, one...), one...)
+	joined := steppedFrame(steppedMAC, remoteMAC, true, 100) // over IPv6, which has no IDs
+	superOffload(joined, 1)
 	return map[string]encap.Datagram{
+		"merged":     {Data: vxlanOf(joined), Remote: remote},
 		"unicast":    {Data: one, Remote: remote},
 		"flood":      {Data: vxlanOf(steppedFrame(encap.Broadcast, remoteMAC, ipv6, 100)), Remote: remote},
 		"learned":    {Data: vxlanOf(steppedFrame(steppedMAC, nobodyMAC, ipv6, 100)), Remote: remote},

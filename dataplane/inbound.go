@@ -203,22 +203,23 @@ func (w *inWorker) frame(a *arrival, data []byte) {
 		a.macs, a.routed = macs, true
 		a.port, a.refuse = w.route(n, encap.Ethernet(data), a.from)
 	}
-	f := encap.Frame{Data: data}
+	f := &w.inner
+	*f = encap.Frame{Data: data}
 	w.layers.Parse(data)
 	f.Offload = encap.RecognizeOffload(data, &w.layers, a.hint, int(n.mtu.Load()))
 	why := a.refuse
-	if why == dropNone && !w.combineECN(&f, a.outer) {
+	if why == dropNone && !w.combineECN(f, a.outer) {
 		why = DropECN
 	}
 	switch {
 	case why != dropNone:
-		w.ledger.dropped(w.enter(c, len(data), wireFrames(&f, &w.layers)), why)
+		w.ledger.dropped(w.enter(c, len(data), wireFrames(f, &w.layers)), why)
 	case a.port != nil:
-		w.toPort(a.port, &f, c)
+		w.toPort(a.port, f, c)
 	default:
-		entry := w.enter(c, len(data), wireFrames(&f, &w.layers))
+		entry := w.enter(c, len(data), wireFrames(f, &w.layers))
 		for _, p := range *n.ports.Load() {
-			w.writes.add(p, &f, entry)
+			w.writes.add(p, f, entry)
 		}
 	}
 }
