@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -71,11 +72,19 @@ func newSocket(t testing.TB) string {
 // launch starts vxtap. However the test ends, the process does not outlive it.
 func launch(t testing.TB, h *netlab.Host, socket string, args ...string) *child {
 	t.Helper()
+	return launchThrough(t, h, nil, socket, args...)
+}
+
+// launchThrough is launch by way of a program that ends up being the one that its
+// arguments name, like setpriv.
+func launchThrough(t testing.TB, h *netlab.Host, way []string, socket string, args ...string) *child {
+	t.Helper()
 	self, err := os.Executable()
 	check(t, err)
+	line := append(append(slices.Clone(way), self), args...)
 	c := &child{t: t, socket: socket, api: api.NewClient(socket), exited: make(chan struct{})}
 	c.log.changed = make(chan struct{})
-	c.cmd = exec.Command(self, args...)
+	c.cmd = exec.Command(line[0], line[1:]...)
 	c.cmd.Env = append(os.Environ(), childEnv+"=1", "VXTAP_SOCKET="+socket,
 		"GORACE=atexit_sleep_ms=0") // or a second goes by before each ends
 	c.cmd.Stdout, c.cmd.Stderr = &c.stdout, &c.log
