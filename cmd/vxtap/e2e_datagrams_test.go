@@ -86,10 +86,12 @@ func withSocket(t *testing.T, socket any, f func(fd int) error) {
 	check(t, err)
 }
 
+// noise makes a payload like no other. It is text, in which nobody recognizes another
+// protocol.
 func noise(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
-		b[i] = byte(rand.Uint32())
+		b[i] = 'a' + byte(rand.IntN(26))
 	}
 	return b
 }
