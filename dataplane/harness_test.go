@@ -112,7 +112,7 @@ func newNode(t testing.TB, wire *mem.Network, addr string, s setup) *node {
 		t.Fatal(err)
 	}
 	x.mac = macOf(x.addr.Addr())
-	if s.port.Offloads == 0 {
+	if s.port.FailWrite == nil && s.port.Offloads == 0 {
 		s.port.Offloads = allOffloads
 	}
 	x.port = x.addPort(t, "port0", x.mac, s.port)
