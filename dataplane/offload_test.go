@@ -49,6 +49,36 @@ func rejoin(t testing.TB, frames []encap.Frame) (payload []byte) {
 	return payload
 }
 
+// What left as wire-size datagrams comes to a port with offloads in one piece again, and
+// to one without as it crossed.
+func TestSegmentsAreJoinedForThePort(t *testing.T) {
+	eachTransport(t, func(t *testing.T, f flow) {
+		for _, offloads := range []encap.OffloadSet{allOffloads, encap.OffloadCSUM} {
+			wire := newWire()
+			a := newNode(t, wire, "10.9.0.1", setup{network: flooding("10.9.0.2")})
+			b := newNode(t, wire, "10.9.0.2", setup{port: mem.PortConfig{Offloads: offloads}})
+			f.dst = b.mac
+			payload := pattern(10 * mss)
+			frame, o := f.superframe(t, payload)
+			a.port.inject(t, frame, o)
+			synctest.Wait()
+			got := b.port.received()
+			if offloads == encap.OffloadCSUM {
+				if len(got) != 10 || !bytes.Equal(rejoin(t, got), payload) {
+					t.Errorf("the plain port got %d frames", len(got))
+				}
+			} else if len(got) > 2 || got[0].Offload.SegmentSize != mss {
+				t.Errorf("%d segments in %d frames", 10, len(got))
+			}
+			if in := b.network.Stats().In; in.Frames != 10 || in.Forwarded != 10 {
+				t.Errorf("counted as %d frames, %d forwarded", in.Frames, in.Forwarded)
+			}
+			must(t, a.vtep.Close())
+			must(t, b.vtep.Close())
+		}
+	})
+}
+
 func TestPartialChecksumIsFinished(t *testing.T) {
 	eachTransport(t, func(t *testing.T, f flow) {
 		wire := newWire()
