@@ -16,12 +16,14 @@ const (
 
 // demoOptions is what the flags of demo say.
 type demoOptions struct {
-	hosts    int
-	ipv6     bool
-	keep     bool
+	hosts    int           // minDemoHosts to maxDemoHosts
+	ipv6     bool          // underlay; the overlay always has both families
+	keep     bool          // until Ctrl-C
 	duration time.Duration // of each TCP transfer
 }
 
+// newDemoCommand makes the command. It has a flag for everything that changes what one
+// sees, and none that has to be given.
 func newDemoCommand(e *env) *cobra.Command {
 	o := &demoOptions{hosts: minDemoHosts, duration: 2 * time.Second}
 	c := &cobra.Command{

@@ -25,8 +25,8 @@ const (
 type demoAgent struct {
 	host    string
 	cmd     *exec.Cmd
-	log     *agentLog
-	started time.Time
+	log     *agentLog     // its stderr
+	started time.Time     // when it was
 	ended   chan struct{} // closed when it has ended
 }
 
@@ -42,6 +42,7 @@ func (e *agentDiedError) Error() string {
 	return fmt.Sprintf("vxtap on %s ended (%v); what the demo made is removed", e.host, e.err)
 }
 
+// isAgentDeath reports whether a demo ended for that reason.
 func isAgentDeath(err error) bool {
 	var died *agentDiedError
 	return errors.As(err, &died)
@@ -65,6 +66,7 @@ func startAgent(h *demoHost, exe string, args []string, abort context.CancelCaus
 	if err := h.Start(cmd); err != nil {
 		return nil, err
 	}
+	// The one who waits for the process; it ends with it.
 	go func() {
 		defer close(a.ended)
 		err := cmd.Wait()
@@ -90,17 +92,20 @@ func (a *demoAgent) waitReady(ctx context.Context) (time.Duration, error) {
 	}
 }
 
+// interrupt asks it to end in order.
 func (a *demoAgent) interrupt() {
 	_ = a.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 }
 
+// end waits until it has ended, and kills it if it takes its time.
 func (a *demoAgent) end() {
 	limit := time.AfterFunc(agentEndLimit, func() { _ = a.cmd.Process.Kill() })
 	defer limit.Stop()
 	<-a.ended
 }
 
-// agentLog keeps the last lines that a vxtap logged, and sees when it is ready.
+// agentLog keeps the last lines that a vxtap logged, to show them only if it fails, and
+// sees when it is ready.
 type agentLog struct {
 	ready chan time.Time // gets the time of readiness, once
 
@@ -110,7 +115,7 @@ type agentLog struct {
 	said    bool   // ready
 }
 
-// Write takes a part of the log.
+// Write takes a part of the log, which may end within a line.
 func (l *agentLog) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,6 +130,8 @@ func (l *agentLog) Write(b []byte) (int, error) {
 	}
 }
 
+// add takes a whole line: time, level, message and particulars, separated by tabs (see
+// [newLogger]). mu is held.
 func (l *agentLog) add(line string) {
 	if len(l.lines) == agentLogLines {
 		l.lines = l.lines[1:]

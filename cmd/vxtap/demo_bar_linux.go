@@ -13,8 +13,8 @@ import (
 // transferBar shows on a terminal how far a transfer is. Elsewhere it shows nothing. That
 // the terminal cannot be written to is no reason to stop; that it is gone is a signal.
 type transferBar struct {
-	bar    *progressbar.ProgressBar // nil: not on a terminal
-	title  string
+	bar    *progressbar.ProgressBar // in milliseconds; nil: not on a terminal
+	title  string                   // beside it, before the rate
 	start  time.Time
 	redraw time.Time // not before
 }
@@ -35,7 +35,7 @@ func newTransferBar(w io.Writer, terminal bool, title string, length time.Durati
 	return b
 }
 
-// progress is told the bytes so far, very often.
+// progress is told the bytes so far, thousands of times a second.
 func (b *transferBar) progress(bytes int64) {
 	now := time.Now()
 	if b.bar == nil || now.Before(b.redraw) {
@@ -49,7 +49,7 @@ func (b *transferBar) progress(bytes int64) {
 	_ = b.bar.Set64(min(elapsed.Milliseconds(), b.bar.GetMax64()-1))
 }
 
-// end takes the bar away.
+// end takes the bar away, for a line with the result.
 func (b *transferBar) end() {
 	if b.bar != nil {
 		_ = b.bar.Finish()

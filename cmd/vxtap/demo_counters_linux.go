@@ -18,7 +18,8 @@ const (
 	inward  = "from the tunnel to " + demoTAP
 )
 
-// showCounters shows what each host has counted.
+// showCounters shows what each host has counted, and checks two things about it: that
+// every frame that was read has one fate, and that the TCP data went through the tunnel.
 func (d *demo) showCounters(ctx context.Context) error {
 	d.say("\nCounted, in frames of wire size (vxtap stats)\n")
 	t := table{indent: "  ", numbers: 2}
@@ -50,6 +51,7 @@ func (d *demo) showCounters(ctx context.Context) error {
 	return nil
 }
 
+// received is how many bytes of TCP data arrived anywhere.
 func (d *demo) received() (n int64) {
 	for _, h := range d.hosts {
 		n += h.received
@@ -63,6 +65,7 @@ type hostCounters struct {
 	underlay uint64 // lost by the kernel at the sockets
 }
 
+// count asks the agent, which has one network.
 func (h *demoHost) count(ctx context.Context) (hostCounters, error) {
 	stats, err := h.client.Stats(ctx)
 	if err == nil && len(stats.Networks) != 1 {
@@ -80,7 +83,8 @@ func (c *hostCounters) balanced() bool {
 	return out.Frames == out.Forwarded+out.Dropped && in.Frames == in.Forwarded+in.Dropped
 }
 
-// addTo adds a line for each direction.
+// addTo adds a line for each direction. What the kernel lost was read by nobody, and is not
+// among the frames received.
 func (c *hostCounters) addTo(t *table, host string) {
 	var atPorts uint64
 	for n := range maps.Values(c.net.PortDrops) {

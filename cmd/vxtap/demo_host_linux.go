@@ -12,7 +12,8 @@ import (
 	"github.com/vxtap/vxtap/dataplane/netlab"
 )
 
-// The overlay of every demo.
+// The overlay of every demo. Its namespaces are its own, so nothing it is called or
+// numbered can be in the way of anything on the machine.
 const (
 	demoVNI = 42
 	demoTAP = "vx42"
@@ -46,7 +47,8 @@ func newDemoHost(h *netlab.Host, n int, underlay netip.Addr, dir string) *demoHo
 	}
 }
 
-// upArgs is the command line that a user would type on this host.
+// upArgs is the command line that a user would type on this host: the other hosts are its
+// flood list, and where their MACs are it learns.
 func (h *demoHost) upArgs(all []*demoHost) []string {
 	args := []string{"up", "--vni", fmt.Sprint(demoVNI), "--local", h.underlay.String()}
 	for _, other := range all {
@@ -76,7 +78,8 @@ func (h *demoHost) end() {
 	}
 }
 
-// startAgents starts a vxtap on every host and waits until all of them are ready.
+// startAgents starts a vxtap on every host, all at once, and waits until all are ready.
+// abort is told when one ends, then or later.
 func (d *demo) startAgents(ctx context.Context, abort context.CancelCauseFunc) error {
 	exe, err := os.Executable()
 	if err != nil {

@@ -27,7 +27,7 @@ func (d *demo) keepUp(ctx context.Context) error {
 	return nil
 }
 
-// waysIn are commands that open a shell on the host: with iproute2, and without.
+// waysIn are the commands that open a shell on the host: with iproute2, and without.
 func (h *demoHost) waysIn() []string {
 	if filepath.Dir(h.Path()) == namedNamespaces {
 		return []string{
@@ -35,6 +35,8 @@ func (h *demoHost) waysIn() []string {
 			"nsenter --net=" + h.Path() + " sh",
 		}
 	}
+	// Only who made a user namespace may enter it, and only with it the network
+	// namespaces that belong to it.
 	if inUserNamespace() {
 		return []string{fmt.Sprintf("nsenter --user=/proc/%d/ns/user --preserve-credentials --net=%s sh", os.Getpid(), h.Path())}
 	}

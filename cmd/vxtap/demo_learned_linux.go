@@ -10,10 +10,12 @@ import (
 	"github.com/vxtap/vxtap/encap"
 )
 
-// settleLimit is how long agents may take to have learned and counted what has passed.
+// settleLimit is how long agents may take to have learned and counted what has passed. It
+// is a fraction of that: a MAC gets into the table a moment after its frame has passed.
 const settleLimit = 2 * time.Second
 
-// settle calls look until it is content, or settleLimit is over.
+// settle calls look until it is content, or settleLimit is over. What look saw last is then
+// what is shown, content or not.
 func settle(ctx context.Context, look func() (bool, error)) error {
 	limit := time.NewTimer(settleLimit)
 	defer limit.Stop()
@@ -67,6 +69,7 @@ func (d *demo) showLearned(ctx context.Context) error {
 	return nil
 }
 
+// learned asks the agent for the part of its table that came from the tunnel.
 func (h *demoHost) learned(ctx context.Context) ([]api.FDBEntry, error) {
 	all, err := h.client.FDB(ctx, demoVNI)
 	if err != nil {

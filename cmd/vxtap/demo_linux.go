@@ -19,19 +19,29 @@ import (
 //	h1: vx42 ⇄ vxtap ⇄ eth0 ─┐
 //	                         ├─ switch
 //	h2: vx42 ⇄ vxtap ⇄ eth0 ─┘
+//
+// Each host is a network namespace, and so is the switch. There is no way from vx42 to
+// vx42 but through both vxtaps, so what arrives has been carried by them.
+//
+// Whatever way a demo ends, nothing of it is to stay:
+//
+//   - The end, a failure, and a signal that can be caught lead to close.
+//   - When it is killed, the kernel ends its children (see [netlab.Host.Start]), and with
+//     them their TAPs. Names in the file system go with the next demo (see [demoRoom]).
 type demo struct {
 	*demoOptions
 	out   io.Writer
-	term  bool // out is a terminal
-	room  *demoRoom
-	lab   *netlab.Lab
-	hosts []*demoHost
+	term  bool        // out is a terminal
+	room  *demoRoom   // nil until it is made
+	lab   *netlab.Lab // nil until it is made
+	hosts []*demoHost // h1, h2, and so on
 	proof proof
 }
 
 // runDemo finds a way to make namespaces, runs the demo, and removes what it made.
 func runDemo(ctx context.Context, e *env, o *demoOptions) error {
-	// With SIGPIPE, "vxtap demo | head" ends like Ctrl-C, too.
+	// With SIGPIPE, "vxtap demo | head" ends like Ctrl-C, too. The signals stay caught until
+	// all is removed, so that an impatient second Ctrl-C does no harm.
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, unix.SIGTERM, unix.SIGHUP, unix.SIGPIPE)
 	defer stop()
 	if err := checkTUN(); err != nil {
@@ -45,6 +55,7 @@ func runDemo(ctx context.Context, e *env, o *demoOptions) error {
 		return runInUserNamespace(ctx, e)
 	}
 	d := &demo{demoOptions: o, out: e.stdout, term: e.terminal}
+	// From here on ctx has a second way to end: a vxtap that dies.
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
 	err = d.run(ctx, abort)
@@ -88,6 +99,7 @@ func (d *demo) run(ctx context.Context, abort context.CancelCauseFunc) error {
 			return ctx.Err()
 		}
 	}
+	// Failed checks, too, may be worth a look around.
 	d.say("\nProof\n%s", d.proof.table())
 	if d.keep {
 		return d.keepUp(ctx)
@@ -121,6 +133,7 @@ func (d *demo) build(ctx context.Context) (err error) {
 	return ctx.Err()
 }
 
+// underlay is what eth0 of the hosts has addresses of.
 func (d *demo) underlay() netip.Prefix {
 	if d.ipv6 {
 		return netip.MustParsePrefix("fd09::/64")
@@ -147,8 +160,10 @@ func (d *demo) introduce() {
 // say writes to the user. Once nobody reads, SIGPIPE ends the demo.
 func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, format, args...) }
 
-// close ends the children and removes everything.
+// close ends the children and removes everything, as far as there is anything: the demo
+// may not have got far.
 func (d *demo) close() error {
+	// All are asked before any is waited for.
 	for _, h := range d.hosts {
 		h.interrupt()
 	}
@@ -159,6 +174,7 @@ func (d *demo) close() error {
 	if d.lab != nil {
 		err = d.lab.Close()
 	}
+	// The room is last, since it is what the next demo would look for.
 	if d.room != nil {
 		err = errors.Join(err, d.room.close())
 	}

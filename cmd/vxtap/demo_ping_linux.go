@@ -13,7 +13,9 @@ const (
 	demoPingSize = 56 // bytes of data, as ping sends
 )
 
-// pingAll pings between each pair of hosts, in both families.
+// pingAll pings between each pair of hosts, in both families. A reply shows that both
+// directions work, and so one direction of asking is enough. It also is what tables are
+// learned from.
 func (d *demo) pingAll(ctx context.Context) error {
 	d.say("\nPing through the overlay (median of %d; the first also asks for the MAC)\n", demoPings)
 	var v4, v6 pings
@@ -34,7 +36,7 @@ func (d *demo) pingAll(ctx context.Context) error {
 
 // pings is how those of one family went.
 type pings struct {
-	sent, answered int
+	sent, answered int             // echo requests
 	times          []time.Duration // all but the first of each pair
 }
 
@@ -69,6 +71,7 @@ func median(times []time.Duration) time.Duration {
 	return slices.Sorted(slices.Values(times))[len(times)/2]
 }
 
+// milliseconds keeps two digits after the point: round trips take a tenth of one.
 func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.2f ms", d.Seconds()*1e3)
 }

@@ -10,9 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// tunDevice is what TAPs are made with. Its mode decides who may; what a TAP is then
+// attached to takes CAP_NET_ADMIN in that namespace.
 const tunDevice = "/dev/net/tun"
 
-// checkTUN says what keeps this user from making TAPs.
+// checkTUN says what keeps this user from making TAPs. Each answer names a remedy, for a
+// user who has seen neither TUN nor namespaces before.
 func checkTUN() error {
 	f, err := os.OpenFile(tunDevice, os.O_RDWR, 0)
 	switch {
@@ -57,6 +60,7 @@ func mayMakeHosts() (bool, error) {
 		strings.Join(missing, " and "))
 }
 
+// missingCapabilities returns the names of those that this process does not have in force.
 func missingCapabilities() (names []string, err error) {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData // of 32 capabilities each

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// proof is a list of what was checked.
+// proof is a list of what was checked, in the order of the report. A check that failed
+// does not end the demo: the others may tell why.
 type proof []finding
 
 // finding is one check: what should be, what was found, and whether that is good.
@@ -14,10 +15,12 @@ type finding struct {
 	ok            bool
 }
 
+// add notes the outcome of a check; check is what should be, in a few words.
 func (p *proof) add(ok bool, check, format string, args ...any) {
 	*p = append(*p, finding{check, fmt.Sprintf(format, args...), ok})
 }
 
+// table is what the report ends with.
 func (p proof) table() string {
 	t := table{indent: "  "}
 	t.add("", "check", "result")
@@ -48,6 +51,7 @@ func (p proof) verdict() error {
 	return fmt.Errorf("%d of %d checks failed: %s", len(failed), len(p), strings.Join(failed, "; "))
 }
 
+// textOf returns a table as it is printed.
 func textOf(t *table) string {
 	var b strings.Builder
 	t.writeTo(&b)

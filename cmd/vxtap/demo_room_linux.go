@@ -49,7 +49,8 @@ func newDemoRoom() (room *demoRoom, err error) {
 	return nil, fmt.Errorf("make a directory for sockets: %w", err)
 }
 
-// makeRoom makes and locks a new directory in base.
+// makeRoom makes and locks a new directory in base. The tag in its name is short, since
+// users read it and type it; so it may be taken.
 func makeRoom(base string) (*demoRoom, error) {
 	for {
 		var tag [2]byte
@@ -73,6 +74,7 @@ func makeRoom(base string) (*demoRoom, error) {
 // claimRoom locks a directory of this user. It returns nil if that is another's, in use,
 // or gone.
 func claimRoom(dir string) (*demoRoom, error) {
+	// In /tmp, others can put anything in the place of a directory.
 	lock, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
@@ -108,6 +110,7 @@ func isOwnFile(path string, f *os.File) bool {
 	return ok && int(stat.Uid) == os.Geteuid()
 }
 
+// name is what names of namespaces begin with, before a dash.
 func (r *demoRoom) name() string { return filepath.Base(r.dir) }
 
 // close removes what is left in the room and of its namespaces, and unlocks it last.

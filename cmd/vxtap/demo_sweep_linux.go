@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sweepRooms removes the rooms in base that dead demos left.
+// sweepRooms removes the rooms in base that dead demos left: those that can be locked. If
+// two demos do so at once, one of them gets the lock and the other looks away.
 func sweepRooms(base string) error {
 	dirs, err := filepath.Glob(filepath.Join(base, demoPrefix+"*"))
 	if err != nil {
@@ -30,7 +31,7 @@ func sweepRooms(base string) error {
 }
 
 // removeNamespaces takes the names of a room's namespaces away. The kernel then frees
-// those that nobody uses.
+// those that nobody uses. A shell that a user has open in one keeps it, empty of vxtap.
 func removeNamespaces(room string) error {
 	entries, err := os.ReadDir(namedNamespaces)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -9,7 +9,8 @@ import (
 	"github.com/vxtap/vxtap/dataplane/netlab"
 )
 
-// transferGrace is how much longer than asked for a transfer may take.
+// transferGrace is how much longer than asked for a transfer may take: it has to connect,
+// and what is in buffers at the end has to arrive.
 const transferGrace = 20 * time.Second
 
 // transferAll sends data over TCP: from the first host to the second over IPv4, and from
@@ -26,6 +27,8 @@ func (d *demo) transferAll(ctx context.Context) error {
 	return d.checkChecksums()
 }
 
+// transfer sends for the duration asked for. That it fails is a finding; an error means
+// that the demo has ended.
 func (d *demo) transfer(ctx context.Context, family string, from, to *demoHost, addr netip.Addr) error {
 	limited, cancel := context.WithTimeout(ctx, d.duration+transferGrace)
 	defer cancel()
@@ -54,7 +57,8 @@ func (d *demo) transfer(ctx context.Context, family string, from, to *demoHost, 
 }
 
 // checkChecksums asks the hosts' IP stacks whether they got anything broken, inside the
-// overlay or below it.
+// overlay or below it. Frames cross between vxtap and kernel with checksums that are not
+// computed yet, and an error in that would show here while ping still works.
 func (d *demo) checkChecksums() error {
 	var broken uint64
 	for _, h := range d.hosts {
@@ -70,6 +74,7 @@ func (d *demo) checkChecksums() error {
 	return nil
 }
 
+// bitRate formats bits per second.
 func bitRate(r float64) string {
 	if r >= 1e9 {
 		return fmt.Sprintf("%.2f Gbit/s", r/1e9)
@@ -77,6 +82,7 @@ func bitRate(r float64) string {
 	return fmt.Sprintf("%.1f Mbit/s", r/1e6)
 }
 
+// byteCount formats bytes, in powers of ten as rates are.
 func byteCount(n int64) string {
 	if n >= 1e9 {
 		return fmt.Sprintf("%.2f GB", float64(n)/1e9)

@@ -15,7 +15,11 @@ import (
 )
 
 // runInUserNamespace runs this command line again as the root of a user namespace, which
-// may make network namespaces of its own but changes nothing outside.
+// may make network namespaces of its own but changes nothing outside. It cannot just move
+// there: the kernel lets no process do so that has threads.
+//
+// The inner process cleans up. This one passes signals on, waits, and repeats what the
+// inner one had to say.
 func runInUserNamespace(ctx context.Context, e *env) error {
 	exe, err := os.Executable()
 	if err != nil {
