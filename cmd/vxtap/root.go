@@ -56,6 +56,7 @@ func chooseCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return c.Help()
 	}
+	c.SuggestionsMinimumDistance = 2 // letters that may differ
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 		return usagef("unknown command %q: did you mean %s %s?", args[0], c.CommandPath(), strings.Join(near, " or "))
 	}

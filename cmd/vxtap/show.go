@@ -110,8 +110,7 @@ func addressList(list []netip.AddrPort, port uint16) string {
 func describePorts(b *strings.Builder, ports []api.Port) {
 	t := table{indent: "  "}
 	t.add("port", "mac", "mtu", "netns", "driver", "addresses", "offloads")
-	var off table
-	off.indent = "  "
+	off := table{indent: "  "}
 	for _, p := range ports {
 		var prefixes, on []string
 		for _, a := range p.Addresses {
@@ -122,7 +121,7 @@ func describePorts(b *strings.Builder, ports []api.Port) {
 				on = append(on, o.Name)
 				continue
 			}
-			off.add(p.Name, o.Name, "off", o.Why)
+			off.add("offload", p.Name, o.Name, "off", o.Why)
 		}
 		mac := ""
 		if !p.MAC.IsZero() {

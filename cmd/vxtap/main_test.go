@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/vxtap/vxtap/control/api"
+	"github.com/vxtap/vxtap/encap"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// agent is a backend with a fixed face that remembers what it was asked.
+type agent struct {
+	node  api.Node
+	stats []api.Stats // one for each question, the last for all that follow
+	fdb   map[encap.VNI][]api.FDBEntry
+	err   error
+
+	asked []any
+}
+
+func (a *agent) Node() api.Node { return a.node }
+
+func (a *agent) Stats() api.Stats {
+	s := a.stats[0]
+	if len(a.stats) > 1 {
+		a.stats = a.stats[1:]
+	}
+	return s
+}
+
+func (a *agent) FDB(vni encap.VNI) ([]api.FDBEntry, error) { return a.fdb[vni], a.err }
+
+func (a *agent) ChangeFDB(vni encap.VNI, c api.FDBChange) error {
+	a.asked = append(a.asked, vni, c)
+	return a.err
+}
+
+func (a *agent) DeleteFDB(vni encap.VNI, mac encap.MAC, dst netip.AddrPort) error {
+	a.asked = append(a.asked, vni, mac, dst)
+	return a.err
+}
+
+func (a *agent) FlushFDB(vni encap.VNI, f api.FDBFlush) (int, error) {
+	a.asked = append(a.asked, vni, f)
+	return 3, a.err
+}
+
+// serve lets the agent answer on a socket until the test ends.
+func (a *agent) serve(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "vxtap.sock")
+	ln, err := api.Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- api.Serve(ctx, ln, a) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return path
+}
+
+var (
+	started = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	macA    = encap.MAC{0x02, 0x42, 0x0a, 0x09, 0x00, 0x0a}
+	macB    = encap.MAC{0x02, 0x42, 0x0a, 0x09, 0x00, 0x0b}
+	peer2   = netip.MustParseAddr("10.9.0.2")
+	peer3   = netip.MustParseAddr("10.9.0.3")
+)
+
+// oneNetwork is an agent with a network, a port and two remotes.
+func oneNetwork() *agent {
+	return &agent{
+		node: api.Node{
+			Version: "v1.2.3", Local: netip.MustParseAddr("10.9.0.1"), Port: 4789, Started: started,
+			Underlay: api.UnderlayInfo{Driver: "linux", ReceiveBuffer: 425984, ReceiveBufferWanted: 8388608, Offloads: []api.Offload{
+				{Name: "udp-gso", InForce: true}, {Name: "udp-gro", Why: "not in this kernel: protocol not available"},
+			}},
+			Networks: []api.Network{{
+				VNI: 42, MTU: 1450, Learning: true, AgeingSeconds: 300, MaxMACs: 65536, TTL: 64,
+				Remotes: []netip.AddrPort{netip.AddrPortFrom(peer2, 4789), netip.AddrPortFrom(peer3, 4790)},
+				Ports: []api.Port{{Name: "vx42", MAC: macA, MTU: 1450, Driver: "linux",
+					Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.77.1/24")},
+					Offloads:  []api.Offload{{Name: "csum", InForce: true}, {Name: "tso", InForce: true}, {Name: "uso", Why: "kernel before 6.2"}}}},
+				Learned: 1, Static: 1,
+			}},
+		},
+		fdb: map[encap.VNI][]api.FDBEntry{42: {
+			{Class: api.ClassFlood, Dst: peer2, DstPort: 4789},
+			{Class: api.ClassFlood, Dst: peer3, DstPort: 4790},
+			{MAC: macA, Class: api.ClassLocal, Port: "vx42"},
+			{MAC: macB, Class: api.ClassLearned, Dst: peer2, DstPort: 4789, AgeSeconds: 125},
+			{MAC: encap.Broadcast, Class: api.ClassStatic, Dst: peer3, DstPort: 4790},
+		}},
+		stats: []api.Stats{counted(1000), counted(3500)},
+	}
+}
+
+// twoNetworks adds a network of two ports, closed, without remotes.
+func twoNetworks() *agent {
+	a := oneNetwork()
+	a.node.Networks = append(a.node.Networks, api.Network{
+		VNI: 43, MTU: 1430, Closed: true, MaxMACs: 10, TTL: 9, TOS: api.TOS{Fixed: true, Value: 0x28}, ReservedBits: 1 << 59,
+		Ports: []api.Port{{Name: "c1", MTU: 1430, NetNS: "blue", Driver: "portable"}, {Name: "c2", MAC: macB, MTU: 1430, Driver: "linux"}},
+	})
+	a.fdb[43] = []api.FDBEntry{{MAC: macB, Class: api.ClassLocal, Port: "c2"}, {MAC: macA, Class: api.ClassStatic, Dst: peer2, DstPort: 4789}}
+	return a
+}
+
+// counted is counters in the proportion of n.
+func counted(n uint64) api.Stats {
+	drops := func(reason string, n uint64) map[string]uint64 {
+		m := map[string]uint64{"runt": 0, "hairpin": 0, "unknown_vni": 0, "no_destination": 0}
+		m[reason] = n
+		return m
+	}
+	return api.Stats{
+		Networks: []api.NetworkStats{{
+			VNI: 42,
+			Out: api.Direction{Frames: n, Bytes: 1500 * n, Forwarded: n - 10, ForwardedBytes: 1500 * (n - 10), Copies: 5, Dropped: 10, Drops: drops("no_destination", 10)},
+			In:  api.Direction{Frames: 2 * n, Bytes: 200 * n, Forwarded: 2 * n, ForwardedBytes: 200 * n, Drops: drops("runt", 0)},
+
+			PortDrops: map[string]uint64{"vx42": 7},
+		}},
+		Stray:         api.Direction{Frames: 4, Bytes: 400, Dropped: 4, Drops: drops("unknown_vni", 4)},
+		UnderlayDrops: 2,
+	}
+}
+
+// result is what a run of the program left.
+type result struct {
+	code           int
+	stdout, stderr string
+}
+
+// vxtap runs the program with a clock that starts when the agents above are an hour
+// old and gains a second whenever it is read.
+func vxtap(ctx context.Context, socket string, args ...string) result {
+	var stdout, stderr bytes.Buffer
+	now := started.Add(time.Hour)
+	code := run(ctx, &env{
+		stdout: &stdout,
+		stderr: &stderr,
+		getenv: func(key string) string {
+			if key == "VXTAP_SOCKET" {
+				return socket
+			}
+			return ""
+		},
+		now: func() time.Time { now = now.Add(time.Second); return now },
+	}, args)
+	return result{code, stdout.String(), stderr.String()}
+}
+
+// golden compares output with testdata/name.txt.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".txt")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
+	}
+}
