@@ -49,7 +49,8 @@ func socketsOf(family uint8, local netip.AddrPort) []uint32 {
 	sockets, _ := netlink.SocketDiagUDP(family)
 	for _, s := range sockets {
 		a, ok := netip.AddrFromSlice(s.ID.Source)
-		if ok && s.ID.SourcePort == local.Port() && (a.IsUnspecified() || a.Unmap() == local.Addr().WithZone("")) {
+		a = a.Unmap() // as which IPv4 addresses come
+		if ok && s.ID.SourcePort == local.Port() && (a.IsUnspecified() || a == local.Addr().WithZone("")) {
 			inodes = append(inodes, s.INode)
 		}
 	}

@@ -19,14 +19,14 @@ import (
 
 func TestPortTakenByProcess(t *testing.T) {
 	inNamespace(t)
-	for _, test := range []struct{ holder, local string }{
-		{"127.0.0.1", "127.0.0.1"},
-		{"0.0.0.0", "127.0.0.1"},
-		{"::", "127.0.0.1"}, // of both families
-		{"::", "::1"},
-		{"::1", "::1"},
+	for _, test := range []struct{ network, holder, local string }{
+		{"udp4", "127.0.0.1", "127.0.0.1"},
+		{"udp4", "0.0.0.0", "127.0.0.1"},
+		{"udp", "::", "127.0.0.1"}, // of both families
+		{"udp6", "::", "::1"},
+		{"udp6", "::1", "::1"},
 	} {
-		holder, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(test.holder), 4789)))
+		holder, err := net.ListenUDP(test.network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(test.holder), 4789)))
 		if err != nil {
 			t.Fatal(err)
 		}
