@@ -1,13 +1,19 @@
 package tap
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"runtime"
 	"strings"
 
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
+
+// nsGetNSType is NS_GET_NSTYPE of linux/nsfs.h, which x/sys does not have.
+const nsGetNSType = 0xb703
 
 // openNamespace opens the network namespace with that name under /run/netns or, if
 // there is a '/' in it, that path. The caller closes it.
@@ -17,8 +23,15 @@ func openNamespace(name string) (netns.NsHandle, error) {
 		path = filepath.Join("/run/netns", name)
 	}
 	ns, err := netns.GetFromPath(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return netns.None(), fmt.Errorf("there is no network namespace %s: make it with `ip netns add NAME`, or name another: %w", path, err)
+	case err != nil:
 		return netns.None(), fmt.Errorf("open network namespace %s: %w", path, err)
+	}
+	if kind, err := unix.IoctlRetInt(int(ns), nsGetNSType); err != nil || kind != unix.CLONE_NEWNET {
+		ns.Close()
+		return netns.None(), fmt.Errorf("%s is no network namespace: give the name of one under /run/netns, or a path like /proc/PID/ns/net", path)
 	}
 	return ns, nil
 }
