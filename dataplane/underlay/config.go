@@ -19,6 +19,10 @@ const (
 	DefaultSendBuffer = 1 << 20
 )
 
+// MaxQueues is the most queues that one port is shared by: at most as many as a sealed
+// counter has room for.
+const MaxQueues = 16
+
 // maxSources is the most that the dataplane's contract allows per queue.
 const maxSources = 16
 
@@ -43,6 +47,11 @@ type Config struct {
 	ReceiveBuffer int
 	// SendBuffer of each socket in bytes; 0 stands for DefaultSendBuffer.
 	SendBuffer int
+	// NoOffload has the Linux driver do without UDP_SEGMENT and UDP_GRO: every datagram
+	// crosses the sockets by itself, still many to a system call. The kernel then cuts
+	// what arrives as a train, and a kernel VTEP's superframe of inner UDP, before it is
+	// received.
+	NoOffload bool
 	// Portable asks for the portable driver where there is a better one.
 	Portable bool
 }

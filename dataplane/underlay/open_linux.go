@@ -8,22 +8,50 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openDriver opens the Linux driver unless the portable one is asked for.
-func openDriver(config Config) (driver, error) {
+// openDrivers opens n queues of the Linux driver, unless the portable one is asked for.
+func openDrivers(config Config, n int) ([]driver, error) {
 	if config.Portable {
-		return openPortable(config)
+		return openOnePortable(config, n)
 	}
-	return openLinux(config, kernel)
-}
-
-// openLinux opens a linuxSocket that makes its system calls through sys.
-func openLinux(config Config, sys system) (*linuxSocket, error) {
 	scope, err := scopeOf(config.Local.Addr())
 	if err != nil {
 		return nil, err
 	}
+	var queues []driver
+	for i := range n {
+		q, err := openLinux(config, scope, placeOf(i, n))
+		if err != nil {
+			return queues, err
+		}
+		queues = append(queues, q)
+		config.Local = netip.AddrPortFrom(config.Local.Addr(), q.listenPort())
+	}
+	return queues, nil
+}
+
+// place is that of a listening socket among those that share a port.
+type place uint8
+
+const (
+	only  place = iota // shares with none
+	first              // claims the port for those that follow
+	later              // joins the first
+)
+
+func placeOf(i, n int) place {
+	switch {
+	case n == 1:
+		return only
+	case i == 0:
+		return first
+	}
+	return later
+}
+
+// openLinux opens one queue.
+func openLinux(config Config, scope uint32, at place) (*linuxSocket, error) {
 	// The listening socket comes first: if the port is taken nothing else was opened.
-	listen, features, err := openListen(config, scope)
+	listen, features, err := openListen(config, scope, at)
 	if err != nil {
 		return nil, openError(config.Local, err)
 	}
@@ -33,8 +61,8 @@ func openLinux(config Config, sys system) (*linuxSocket, error) {
 		return nil, fmt.Errorf("opening an eventfd: %w", err)
 	}
 	s := &linuxSocket{wake: wake, feature: features, wantedBuffer: config.ReceiveBuffer}
-	s.in = newReceiver(sys, listen, wake, &s.closed)
-	s.out = newSender(sys, config.Local, scope, &s.closed)
+	s.in = newReceiver(kernel, listen, wake, &s.closed)
+	s.out = newSender(kernel, config.Local, scope, &s.closed)
 	s.out.listen.fd = listen
 
 	fds, ports, err := openSources(config.Local.Addr(), config.Sources, func(at netip.AddrPort) (int, error) {
@@ -51,9 +79,8 @@ func openLinux(config Config, sys system) (*linuxSocket, error) {
 	return s, nil
 }
 
-// openListen opens the listening socket. It is bound exclusively, without
-// SO_REUSEADDR or SO_REUSEPORT: a second agent must not take half the flows.
-func openListen(config Config, scope uint32) (int, []Feature, error) {
+// openListen opens a listening socket with all that it is to have before datagrams come.
+func openListen(config Config, scope uint32, at place) (int, []Feature, error) {
 	fd, err := newSocket(config, config.Local)
 	if err != nil {
 		return -1, nil, err
@@ -61,12 +88,45 @@ func openListen(config Config, scope uint32) (int, []Feature, error) {
 	features := apply(fd, optionsOf(config.Local.Addr())...)
 	force(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, config.ReceiveBuffer)
 	_, err = meminfo(fd)
-	features = append(features, Feature{FeatureDrops, err}, Feature{FeatureGSO, probeGSO(fd)})
-	if err := unix.Bind(fd, systemAddress(config.Local, scope)); err != nil {
+	features = append(features, Feature{FeatureDrops, err})
+	features = append(features, trains(fd, config.NoOffload)...)
+	if err := bindListen(fd, systemAddress(config.Local, scope), at); err != nil {
 		unix.Close(fd)
 		return -1, nil, err
 	}
 	return fd, features, nil
+}
+
+// bindListen binds a listening socket to the port, or to its share of it. SO_REUSEPORT
+// lets any program of the same user share a port, without a word, if all sockets there
+// have it when the new one is bound (udp_lib_lport_inuse in Linux). So the first queue
+// is bound without it: that fails if anybody has the port, be it a second agent, which
+// does the same, or the kernel. Only then does the socket allow others beside it, and
+// the other queues are bound. The first holds the port all the time, and there is no
+// moment between a probe and the real thing in which somebody could slip in. What
+// remains is a foreign program of the same user that itself asks to share.
+func bindListen(fd int, at unix.Sockaddr, place place) error {
+	if place == later {
+		if err := share(fd); err != nil {
+			return err
+		}
+	}
+	if err := unix.Bind(fd, at); err != nil {
+		return err
+	}
+	if place == first {
+		return share(fd)
+	}
+	return nil
+}
+
+// share lets a socket's port be shared. Datagrams go to the sockets there by a hash of
+// their addresses and ports, so that a flow stays with one.
+func share(fd int) error {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+		return fmt.Errorf("setting SO_REUSEPORT: %w", err)
+	}
+	return nil
 }
 
 // openSource opens a socket that is never read: its filter drops everything before it

@@ -2,5 +2,5 @@
 
 package underlay
 
-// openDriver opens the portable driver, the only one outside Linux.
-func openDriver(config Config) (driver, error) { return openPortable(config) }
+// openDrivers opens the portable driver, the only one outside Linux.
+func openDrivers(config Config, n int) ([]driver, error) { return openOnePortable(config, n) }

@@ -1,6 +1,7 @@
 package underlay
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -15,13 +16,11 @@ type option struct {
 }
 
 var optionsV4 = []option{
-	{FeatureGRO, "UDP_GRO", unix.IPPROTO_UDP, unix.UDP_GRO, 1},
 	{FeatureTOS, "IP_RECVTOS", unix.IPPROTO_IP, unix.IP_RECVTOS, 1},
 	{FeatureTTL, "IP_RECVTTL", unix.IPPROTO_IP, unix.IP_RECVTTL, 1},
 }
 
 var optionsV6 = []option{
-	{FeatureGRO, "UDP_GRO", unix.IPPROTO_UDP, unix.UDP_GRO, 1},
 	{FeatureTOS, "IPV6_RECVTCLASS", unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1},
 	{FeatureTTL, "IPV6_RECVHOPLIMIT", unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1},
 	zeroChecksumV6,
@@ -47,12 +46,12 @@ func dontFragment(a netip.Addr) option {
 }
 
 // optionsOf are the options of a listening socket.
-func optionsOf(a netip.Addr) []option {
+func optionsOf(local netip.Addr) []option {
 	options := optionsV4
-	if a.Is6() {
+	if local.Is6() {
 		options = optionsV6
 	}
-	return append(options[:len(options):len(options)], dontFragment(a))
+	return append(options[:len(options):len(options)], dontFragment(local))
 }
 
 // apply sets options and returns the features that they make. A kernel that lacks one
@@ -78,10 +77,22 @@ func force(fd, forced, ordinary, size int) {
 	}
 }
 
-// probeGSO asks whether the kernel knows UDP_SEGMENT. It may still fail for a route.
-func probeGSO(fd int) error {
-	if _, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT); err != nil {
-		return fmt.Errorf("reading UDP_SEGMENT: %w", err)
+// receiveTrains has what arrives together received in one piece.
+var receiveTrains = option{FeatureGRO, "UDP_GRO", unix.IPPROTO_UDP, unix.UDP_GRO, 1}
+
+// errSwitchedOff is why a feature is not in force that the user does not want.
+var errSwitchedOff = errors.New("switched off by --offload")
+
+// trains asks for trains both ways, unless they are not wanted. Sending them is a matter
+// of each message; here the kernel only says that it knows UDP_SEGMENT, which may still
+// fail for a route.
+func trains(fd int, off bool) []Feature {
+	if off {
+		return []Feature{{FeatureGRO, errSwitchedOff}, {FeatureGSO, errSwitchedOff}}
 	}
-	return nil
+	_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
+	if err != nil {
+		err = fmt.Errorf("reading UDP_SEGMENT: %w", err)
+	}
+	return append(apply(fd, receiveTrains), Feature{FeatureGSO, err})
 }

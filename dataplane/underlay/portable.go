@@ -31,6 +31,19 @@ type portableSocket struct {
 	in, out []byte
 }
 
+// openOnePortable opens a portableSocket, of which there can be only one: package net
+// shares no ports.
+func openOnePortable(config Config, n int) ([]driver, error) {
+	if n != 1 {
+		return nil, fmt.Errorf("underlay: %d queues: the portable driver has one: %w", n, errors.ErrUnsupported)
+	}
+	s, err := openPortable(config)
+	if err != nil {
+		return nil, err
+	}
+	return []driver{s}, nil
+}
+
 // openPortable opens a portableSocket.
 func openPortable(config Config) (*portableSocket, error) {
 	listen, features, err := listenPortable(config.Local)

@@ -1,6 +1,7 @@
 package underlay
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -39,15 +40,37 @@ type driver interface {
 // calling thread. Errors are one line that says what to do; see [PortTakenError] and
 // [NoAddressError].
 func Open(config Config) (*Socket, error) {
+	queues, err := OpenQueues(config, 1)
+	if err != nil {
+		return nil, err
+	}
+	return queues[0], nil
+}
+
+// OpenQueues is Open for n queues, up to [MaxQueues], that share the port: what a flow of
+// the underlay brings always comes to the same queue. Each has source ports of its own.
+// They are to be closed together, since the flows of a queue that is gone come to the
+// others. Only the Linux driver has more than one.
+func OpenQueues(config Config, n int) ([]*Socket, error) {
+	if n < 1 || n > MaxQueues {
+		return nil, fmt.Errorf("underlay: %d queues: want 1 to %d", n, MaxQueues)
+	}
 	config, err := config.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	d, err := openDriver(config)
+	drivers, err := openDrivers(config, n)
+	var queues []*Socket
+	for _, d := range drivers {
+		queues = append(queues, &Socket{d, netip.AddrPortFrom(config.Local.Addr(), d.listenPort())})
+	}
 	if err != nil {
+		for _, q := range queues {
+			q.Close()
+		}
 		return nil, err
 	}
-	return &Socket{d, netip.AddrPortFrom(config.Local.Addr(), d.listenPort())}, nil
+	return queues, nil
 }
 
 // Recv blocks until datagrams are there and returns those that are, at most
@@ -76,7 +99,7 @@ func (s *Socket) SourcePorts() []uint16 { return slices.Clone(s.driver.sourcePor
 
 // TrainLimit is how many datagrams one train may have that is sent, 1 if the system
 // takes no trains. Linux takes 64 before 6.9 and 128 after; 64 fill a train with
-// full-size frames.
+// full-size frames, and are all the small ones that a worker has at a time.
 func (s *Socket) TrainLimit() int {
 	for _, f := range s.driver.features() {
 		if f.Name == FeatureGSO && f.Err == nil {
