@@ -21,14 +21,13 @@ func etherFrame(dst, src encap.MAC, payload string) []byte {
 // flow is what the frames of one conversation have in common. The addresses decide
 // between IPv4 and IPv6.
 type flow struct {
-	dst, src       encap.MAC
-	dstIP, srcIP   string
-	dport, sport   uint16
-	tcp            bool
-	tos            uint8
-	vlan           uint16 // 0 is untagged
-	seq            uint32
-	leaveUnchecked bool // no transport checksum is worked out
+	dst, src     encap.MAC
+	dstIP, srcIP string
+	dport, sport uint16
+	tcp          bool
+	tos          uint8
+	vlan         uint16 // 0 is untagged
+	seq          uint32
 }
 
 // flowOf is a UDP flow between two stations of the overlay.
@@ -67,7 +66,7 @@ func (f flow) frame(t testing.TB, payload []byte) []byte {
 		network, stack = ip, append(stack, ip)
 	}
 	stack = append(stack, f.transport(t, network), gopacket.Payload(payload))
-	return serialize(t, !f.leaveUnchecked, stack...)
+	return serialize(t, stack...)
 }
 
 func (f flow) transport(t testing.TB, network gopacket.NetworkLayer) gopacket.SerializableLayer {
@@ -86,10 +85,10 @@ func (f flow) transport(t testing.TB, network gopacket.NetworkLayer) gopacket.Se
 	return l
 }
 
-func serialize(t testing.TB, checksums bool, stack ...gopacket.SerializableLayer) []byte {
+func serialize(t testing.TB, stack ...gopacket.SerializableLayer) []byte {
 	t.Helper()
 	buf := gopacket.NewSerializeBuffer()
-	opts := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: checksums}
+	opts := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
 	if err := gopacket.SerializeLayers(buf, opts, stack...); err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +98,7 @@ func serialize(t testing.TB, checksums bool, stack ...gopacket.SerializableLayer
 // arpFrame asks who has dstIP.
 func arpFrame(t testing.TB, src encap.MAC, srcIP, dstIP string) []byte {
 	t.Helper()
-	return serialize(t, true,
+	return serialize(t,
 		&layers.Ethernet{SrcMAC: src[:], DstMAC: encap.Broadcast[:], EthernetType: layers.EthernetTypeARP},
 		&layers.ARP{
 			AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6, ProtAddressSize: 4,
@@ -166,13 +165,13 @@ func reserialize(t testing.TB, p gopacket.Packet) []byte {
 				t.Fatal(err)
 			}
 			stack = append(stack, l, gopacket.Payload(l.LayerPayload()))
-			return serialize(t, true, stack...)
+			return serialize(t, stack...)
 		case *layers.UDP:
 			if err := l.SetNetworkLayerForChecksum(p.NetworkLayer()); err != nil {
 				t.Fatal(err)
 			}
 			stack = append(stack, l, gopacket.Payload(l.LayerPayload()))
-			return serialize(t, true, stack...)
+			return serialize(t, stack...)
 		case gopacket.SerializableLayer:
 			stack = append(stack, l)
 		}

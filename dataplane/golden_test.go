@@ -82,7 +82,7 @@ func outerPacket(t testing.TB, from, to addrPort, d encap.Datagram) []byte {
 		}
 	}
 	must(t, udp.SetNetworkLayerForChecksum(ip))
-	return serialize(t, true, eth, ip, udp, gopacket.Payload(d.Data))
+	return serialize(t, eth, ip, udp, gopacket.Payload(d.Data))
 }
 
 // compareCapture compares a capture of one packet with a file, byte for byte.

@@ -159,8 +159,7 @@ func (x *node) addPort(t testing.TB, name string, mac encap.MAC, cfg mem.PortCon
 	return d
 }
 
-// send has the host behind a port send frames, each a flow's or a test's own bytes, and
-// waits until nothing moves any more.
+// send has the host behind a port send frames, and waits until nothing moves any more.
 func (d *device) send(t testing.TB, frames ...[]byte) {
 	t.Helper()
 	for _, f := range frames {

@@ -51,7 +51,7 @@ func TestPortsAndNetworksChangeUnderTraffic(t *testing.T) {
 	var work sync.WaitGroup
 	for i := range 4 {
 		work.Go(func() {
-			for n := range 50 {
+			for n := range 10 {
 				d := newDevice(fmt.Sprint("port", i, n), station(byte(100+i)), 2, mem.PortConfig{Overflow: mem.Discard, Depth: 4})
 				if err := a.network.AddPort(d.config()); err != nil {
 					t.Error(err)
@@ -66,7 +66,7 @@ func TestPortsAndNetworksChangeUnderTraffic(t *testing.T) {
 		})
 		work.Go(func() {
 			vni := encap.VNI(1000 + i)
-			for range 50 {
+			for range 10 {
 				n, err := a.vtep.AddNetwork(networkConfig{VNI: vni})
 				if err != nil {
 					t.Error(err)
