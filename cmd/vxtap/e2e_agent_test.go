@@ -29,6 +29,10 @@ type child struct {
 	log    childLog      // stderr
 	stdout bytes.Buffer  // to be read once it has exited
 	exited chan struct{} // closed when it has
+
+	// early is what was dropped before it was ready, as when a peer spoke before the
+	// network had its port.
+	early map[string]uint64
 }
 
 // startVXTAP runs vxtap up with these arguments on a host and waits until it says that
@@ -48,6 +52,7 @@ func startVXTAPOn(t testing.TB, h *netlab.Host, socket string, args ...string) *
 		}
 	})
 	c.waitLog("\tready\t")
+	c.early = c.drops()
 	return c
 }
 
@@ -253,6 +258,21 @@ func (c *child) stats() (n api.NetworkStats) {
 		c.t.Fatal("vxtap does not count for one network")
 	}
 	return n
+}
+
+// drops returns the drop counters that are not zero, each with its direction.
+func (c *child) drops() map[string]uint64 {
+	c.t.Helper()
+	n := c.stats()
+	counters := map[string]uint64{}
+	for way, d := range map[string]api.Direction{"in": n.In, "out": n.Out, "stray": c.stray()} {
+		for why, count := range d.Drops {
+			if count > 0 {
+				counters[way+" "+why] = count
+			}
+		}
+	}
+	return counters
 }
 
 // stray returns the counters of what belongs to no network.

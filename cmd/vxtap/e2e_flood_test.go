@@ -34,6 +34,11 @@ func startVTEPs(t *testing.T, n int, args ...string) *vteps {
 		v.agents = append(v.agents, startVXTAP(t, h, up...))
 		v.inside = append(v.inside, delivered(t, h, "vx42"))
 	}
+	// While a host asks for the MAC of another in the underlay, packets overtake each
+	// other.
+	for i := range v.hosts {
+		v.fence(t, i, fmt.Sprint("first ", i))
+	}
 	return v
 }
 
