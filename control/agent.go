@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -70,6 +71,8 @@ func Open(cfg AgentConfig) (*Agent, error) {
 			zap.Int("bytes", got), zap.Int("wanted", wanted),
 			zap.String("do", "run with CAP_NET_ADMIN, or raise net.core.rmem_max"))
 	}
+	a.log.Info("underlay open", zap.Stringer("local", a.node.withPort(netip.AddrPortFrom(a.node.Local, 0))),
+		zap.String("driver", a.underlay.Driver))
 	a.vtep, err = dataplane.Open(dataplane.Config{
 		Local:     a.node.Local,
 		Port:      a.node.Port,
@@ -108,7 +111,11 @@ func (a *Agent) AddNetwork(spec NetworkSpec) error {
 // attach gives a new network its entries and its device.
 func (a *Agent) attach(n *dataplane.Network, spec NetworkSpec, device DeviceSpec) error {
 	for _, e := range spec.Static {
-		if err := n.AddEntry(e.MAC, e.Remote); err != nil {
+		add := n.AddEntry
+		if e.MAC.IsMulticast() { // a group may be behind several
+			add = n.AppendEntry
+		}
+		if err := add(e.MAC, e.Remote); err != nil {
 			return fmt.Errorf("table entry %v=%v: %w", e.MAC, e.Remote, err)
 		}
 	}
@@ -136,12 +143,19 @@ func (a *Agent) deviceSpec(spec NetworkSpec) (DeviceSpec, error) {
 	if d.Name == "" {
 		d.Name = fmt.Sprintf("vx%d", spec.VNI)
 	}
-	if d.MTU == 0 {
-		underlay, err := a.drivers.UnderlayMTU(a.node.Local)
-		if err != nil {
-			return d, fmt.Errorf("find the underlay's MTU (give one with --mtu): %w", err)
+	underlay, err := a.drivers.UnderlayMTU(a.node.Local)
+	room := min(encap.OverlayMTU(underlay, a.node.Local.Is6(), false, 0), maxMTU)
+	switch {
+	case d.MTU == 0 && err != nil:
+		return d, fmt.Errorf("find the underlay's MTU (give one with --mtu): %w", err)
+	case d.MTU == 0:
+		d.MTU, spec.MTU = room, room
+		if err := errors.Join(spec.checkDevice(), spec.checkAddresses()); err != nil {
+			return d, fmt.Errorf("the underlay's MTU of %d leaves too little: %w", underlay, err)
 		}
-		d.MTU = min(encap.OverlayMTU(underlay, a.node.Local.Is6(), false, 0), maxMTU)
+	case err == nil && d.MTU > room:
+		a.log.Warn("the underlay cannot carry frames as long as the MTU allows; they are dropped",
+			zap.Stringer("vni", spec.VNI), zap.Int("mtu", d.MTU), zap.Int("fits", room))
 	}
 	return d, nil
 }

@@ -45,6 +45,16 @@ func ParseAddress(s string) (netip.Prefix, error) {
 	return p, nil
 }
 
+// ParseDeviceMAC parses the address of a device, which is not that of a group, and not
+// zero: that would stand for one derived from its IP address.
+func ParseDeviceMAC(s string) (encap.MAC, error) {
+	m, err := encap.ParseMAC(s)
+	if err == nil && !m.IsUnicast() {
+		err = fmt.Errorf("bad MAC address %q: a device needs one of its own, neither zero nor of a group, like 02:42:0a:00:00:01", s)
+	}
+	return m, err
+}
+
 // ParseStaticEntry parses MAC=ADDRESS, with an optional port.
 func ParseStaticEntry(s string) (StaticEntry, error) {
 	mac, addr, ok := strings.Cut(s, "=")

@@ -1,10 +1,7 @@
 package control
 
 import (
-	"errors"
-	"fmt"
 	"net/netip"
-	"time"
 
 	"github.com/vxtap/vxtap/dataplane"
 	"github.com/vxtap/vxtap/encap"
@@ -43,71 +40,6 @@ type NetworkSpec struct {
 type StaticEntry struct {
 	MAC    encap.MAC
 	Remote netip.AddrPort
-}
-
-// MTU bounds in bytes of IP packet: IPv4's smallest (RFC 791), and Linux's largest.
-const (
-	minMTU = 68
-	maxMTU = 65521
-)
-
-// maxTAPName is the longest name of an interface in bytes (IFNAMSIZ - 1).
-const maxTAPName = 15
-
-// Check says what is wrong with the node's part, before anything is touched.
-func (s *NodeSpec) Check() error {
-	switch {
-	case !s.Local.IsValid():
-		return errors.New("no local address: give the underlay address of this host with --local")
-	case s.Local.IsUnspecified() || s.Local.IsMulticast():
-		return fmt.Errorf("local address %v is no address of a host", s.Local)
-	}
-	return nil
-}
-
-// Check says what is wrong with the network's part on that node.
-func (s *NetworkSpec) Check(node NodeSpec) error {
-	if s.VNI == 0 {
-		return errors.New("no VNI: give the network's identifier with --vni")
-	}
-	if !s.VNI.Valid() {
-		return fmt.Errorf("bad VNI %d: want a number from 1 to %d", s.VNI, encap.MaxVNI)
-	}
-	if len(s.TAP) > maxTAPName {
-		return fmt.Errorf("interface name %q is too long: at most %d bytes", s.TAP, maxTAPName)
-	}
-	if s.MTU != 0 && (s.MTU < minMTU || s.MTU > maxMTU) {
-		return fmt.Errorf("bad MTU %d: want auto, or a number from %d to %d", s.MTU, minMTU, maxMTU)
-	}
-	if s.MAC.IsMulticast() {
-		return fmt.Errorf("MAC %v is a group address: an interface needs one of its own", s.MAC)
-	}
-	if s.Ageing > 0 && s.Ageing < time.Second {
-		return fmt.Errorf("bad ageing time %v: want at least 1s, or 0 to keep entries for ever", s.Ageing)
-	}
-	for _, r := range s.Remotes {
-		if err := dataplane.CheckRemote(node.Local, r.Addr()); err != nil {
-			return err
-		}
-	}
-	for _, e := range s.Static {
-		if err := dataplane.CheckRemote(node.Local, e.Remote.Addr()); err != nil {
-			return fmt.Errorf("table entry of %v: %w", e.MAC, err)
-		}
-	}
-	return s.checkAddresses()
-}
-
-func (s *NetworkSpec) checkAddresses() error {
-	for _, a := range s.Addresses {
-		switch {
-		case a.Addr().IsMulticast() || a.Addr().IsUnspecified():
-			return fmt.Errorf("address %v is no address of a host", a)
-		case s.MTU != 0 && s.MTU < 1280 && a.Addr().Is6():
-			return fmt.Errorf("MTU %d with the IPv6 address %v: IPv6 needs at least 1280 (RFC 8200)", s.MTU, a)
-		}
-	}
-	return nil
 }
 
 // deriveMAC gives a device an address that is the same after every restart.

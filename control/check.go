@@ -1,0 +1,131 @@
+package control
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vxtap/vxtap/dataplane"
+	"github.com/vxtap/vxtap/encap"
+)
+
+// What can be seen to be wrong with a spec before anything is touched: whatever the host
+// is like, it cannot be carried out. Every error carries the value and says what to do.
+
+// MTU bounds in bytes of IP packet: IPv4's smallest (RFC 791), and Linux's largest.
+const (
+	minMTU = 68
+	maxMTU = 65521
+)
+
+// minMTU6 is IPv6's smallest MTU (RFC 8200 section 5).
+const minMTU6 = 1280
+
+// maxTAPName is the longest name of an interface in bytes (IFNAMSIZ - 1).
+const maxTAPName = 15
+
+// Check says what is wrong with the node's part.
+func (s *NodeSpec) Check() error {
+	switch a := s.Local; {
+	case !a.IsValid():
+		return errors.New("no local address: give the underlay address of this host with --local")
+	case a.IsUnspecified() || a.IsMulticast():
+		return fmt.Errorf("local address %v is no address of a host: give the underlay address of this host with --local", a)
+	case a.Is6() && a.IsLinkLocalUnicast() && a.Zone() == "":
+		return fmt.Errorf("local address %v is link-local: name its interface with --local %v%%eth0, if it is eth0", a, a)
+	}
+	return nil
+}
+
+// Check says what is wrong with the network's part on that node.
+func (s *NetworkSpec) Check(node NodeSpec) error {
+	switch {
+	case s.VNI == 0:
+		return errors.New("no VNI: give the network's identifier with --vni")
+	case !s.VNI.Valid():
+		return fmt.Errorf("bad VNI %d: want a number from 1 to %d", s.VNI, encap.MaxVNI)
+	case s.Ageing > 0 && s.Ageing < time.Second:
+		return fmt.Errorf("bad ageing time %v: want at least 1s, or 0 to keep entries for ever", s.Ageing)
+	}
+	for _, check := range []func() error{
+		s.checkDevice,
+		s.checkAddresses,
+		func() error { return s.checkRemotes(node) },
+		func() error { return s.checkStatic(node) },
+	} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkDevice checks what the device is to be, but for its addresses.
+func (s *NetworkSpec) checkDevice() error {
+	switch {
+	case len(s.TAP) > maxTAPName:
+		return fmt.Errorf("interface name %q is too long: choose one of at most %d bytes with --tap", s.TAP, maxTAPName)
+	case s.TAP == "." || s.TAP == ".." || strings.ContainsAny(s.TAP, "/:% \t\n\v\f\r\x00"):
+		return fmt.Errorf("bad interface name %q: choose one with --tap that has no '/', ':', '%%' and white space in it", s.TAP)
+	case s.MTU != 0 && (s.MTU < minMTU || s.MTU > maxMTU):
+		return fmt.Errorf("bad MTU %d: want auto, or a number from %d to %d", s.MTU, minMTU, maxMTU)
+	case s.MAC.IsMulticast():
+		return fmt.Errorf("MAC %v is a group address: an interface needs one of its own", s.MAC)
+	}
+	return nil
+}
+
+func (s *NetworkSpec) checkAddresses() error {
+	seen := make(map[netip.Addr]bool)
+	for _, a := range s.Addresses {
+		switch {
+		case a.Addr().IsMulticast() || a.Addr().IsUnspecified():
+			return fmt.Errorf("address %v is no address of a host: give one, like 192.168.77.1/24, with --address", a)
+		case s.MTU != 0 && s.MTU < minMTU6 && a.Addr().Is6():
+			return fmt.Errorf("MTU %d with the IPv6 address %v: IPv6 needs at least %d (RFC 8200)", s.MTU, a, minMTU6)
+		case seen[a.Addr()]:
+			return fmt.Errorf("address %v is given twice: give each --address once", a.Addr())
+		}
+		seen[a.Addr()] = true
+	}
+	return nil
+}
+
+func (s *NetworkSpec) checkRemotes(node NodeSpec) error {
+	seen := make(map[netip.AddrPort]bool)
+	for _, r := range s.Remotes {
+		if err := dataplane.CheckRemote(node.Local, r.Addr()); err != nil {
+			return fmt.Errorf("%w; give the addresses of other VTEPs with --remote", err)
+		}
+		r = node.withPort(r)
+		if seen[r] {
+			return fmt.Errorf("remote %v is given twice: it would get every flooded frame twice", r)
+		}
+		seen[r] = true
+	}
+	return nil
+}
+
+func (s *NetworkSpec) checkStatic(node NodeSpec) error {
+	for i, e := range s.Static {
+		if err := dataplane.CheckRemote(node.Local, e.Remote.Addr()); err != nil {
+			return fmt.Errorf("table entry of %v: %w; give the address of another VTEP with --fdb", e.MAC, err)
+		}
+		clash := func(other StaticEntry) bool {
+			return other.MAC == e.MAC && (!e.MAC.IsMulticast() || node.withPort(other.Remote) == node.withPort(e.Remote))
+		}
+		if slices.ContainsFunc(s.Static[:i], clash) {
+			return fmt.Errorf("table entry of %v is given twice: a MAC is behind one VTEP, a group's behind several, each once", e.MAC)
+		}
+	}
+	return nil
+}
+
+// withPort fills in the port that a remote was given without.
+func (s *NodeSpec) withPort(r netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(r.Addr().Unmap(), cmp.Or(r.Port(), s.Port, dataplane.DefaultPort))
+}
