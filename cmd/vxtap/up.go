@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +38,8 @@ func newUpCommand(e *env) *cobra.Command {
 		Long: `Make a TAP and carry its Ethernet frames to other VTEPs as VXLAN (RFC 7348).
 
 Stays in the foreground, logs to stderr, and says "ready" once frames flow, to
-systemd too. SIGTERM or Ctrl-C ends it; what it made goes with it, however it ends.`,
+systemd too. SIGTERM or Ctrl-C ends it, a second one at once; what it made goes with
+it, however it ends.`,
 		Example: `  vxtap up --vni 42 --local 10.9.0.1 --remote 10.9.0.2 --address 192.168.77.1/24`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,6 +48,7 @@ systemd too. SIGTERM or Ctrl-C ends it; what it made goes with it, however it en
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
+			context.AfterFunc(ctx, stop) // a second signal ends the process at once
 			return o.run(ctx, e)
 		},
 	}
@@ -64,7 +67,7 @@ func (o *upOptions) flags(c *cobra.Command) {
 	listOf(fs, &n.Addresses, control.ParseAddress, "address", "ADDR/LEN", "address for the TAP")
 	flagOf(fs, &o.node.Port, control.ParsePort, "port", "N", "4789", "UDP port of this VTEP and of remotes")
 	flagOf(fs, &n.MTU, control.ParseMTU, "mtu", "auto|N", "auto", "MTU of the TAP")
-	flagOf(fs, &n.MAC, encap.ParseMAC, "mac", "MAC", "", "MAC of the TAP (default 02:42 and its first address, or the local one)")
+	flagOf(fs, &n.MAC, control.ParseDeviceMAC, "mac", "MAC", "", "MAC of the TAP (default 02:42 and its first address, or the local one)")
 	listOf(fs, &n.Static, control.ParseStaticEntry, "fdb", "MAC=ADDR[:PORT]", "static entry of the forwarding table")
 	fs.BoolVar(&o.learning, "learning", true, "learn source MACs from the tunnel")
 	fs.BoolVar(&n.Closed, "closed", false, "hear only VTEPs that --remote or --fdb names")
@@ -118,7 +121,10 @@ func (o *upOptions) run(ctx context.Context, e *env) (err error) {
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	defer func() { err = errors.Join(err, agent.Close()) }()
+	defer func() {
+		err = errors.Join(err, agent.Close())
+		log.Info("stopped")
+	}()
 	if err := agent.AddNetwork(o.network); err != nil {
 		return errors.Join(err, ln.Close())
 	}
@@ -138,7 +144,7 @@ func serve(ctx context.Context, agent *control.Agent, ln net.Listener, log *zap.
 	notify(log, daemon.SdNotifyReady)
 	err := agent.Wait(ctx)
 	notify(log, daemon.SdNotifyStopping)
-	log.Info("stopping")
+	log.Info("stopping", zap.NamedError("why", cmp.Or(err, context.Cause(ctx))))
 	stop()
 	return errors.Join(err, <-served)
 }
