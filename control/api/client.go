@@ -25,8 +25,9 @@ const DefaultSocket = "/run/vxtap/vxtap.sock"
 // ErrNoAgent: nobody listens on the client's socket.
 var ErrNoAgent = errors.New("no vxtap agent answers")
 
-// answerTimeout bounds the wait for an agent that accepted a request.
-const answerTimeout = 30 * time.Second
+// answerTimeout bounds the wait for an agent that accepted a connection: it may have to
+// list a table of a million entries first, on a busy machine.
+const answerTimeout = 10 * time.Second
 
 // Client speaks to an agent. It keeps no connection open and needs no closing; it may
 // be used from several goroutines. What the agent refused is an [*Error].
@@ -147,8 +148,19 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("%w on %s: start one with vxtap up, or name its socket with --socket", ErrNoAgent, c.socket)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: permission denied: become root, or a member of the socket's group", c.socket)
+	case isTimeout(err):
+		pid, _ := probe(c.socket) // the kernel tells, also of a process that is stopped
+		return fmt.Errorf("the agent on %s%s does not answer: see whether it is stopped: %w", c.socket, inParentheses(pid), err)
 	}
 	return fmt.Errorf("ask the agent on %s: %w", c.socket, err)
+}
+
+// isTimeout reports whether an agent let us wait for too long, be it for the connection,
+// which it need not even accept, or for the answer.
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout() ||
+		errors.Is(err, syscall.EAGAIN) // as many connections wait as the kernel keeps
 }
 
 func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {

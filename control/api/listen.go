@@ -27,11 +27,15 @@ type InUseError struct {
 
 // Error names the path and the process, and what to do.
 func (e *InUseError) Error() string {
-	pid := ""
-	if e.PID > 0 {
-		pid = fmt.Sprintf(" (pid %d)", e.PID)
+	return fmt.Sprintf("an agent already answers on %s%s: use --socket for a second one or stop it first", e.Path, inParentheses(e.PID))
+}
+
+// inParentheses names a process behind something else, unless it is unknown.
+func inParentheses(pid int) string {
+	if pid <= 0 {
+		return ""
 	}
-	return fmt.Sprintf("an agent already answers on %s%s: use --socket for a second one or stop it first", e.Path, pid)
+	return fmt.Sprintf(" (pid %d)", pid)
 }
 
 // Listen makes the agent's socket at path, and its directory if there is none. The
