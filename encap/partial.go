@@ -16,13 +16,17 @@ func CompleteChecksum(frame []byte, o Offload) bool {
 		return false
 	}
 	// The field is part of what is summed, and holds the sum of the pseudo-header.
-	binary.BigEndian.PutUint16(frame[at:], nonZero(^Sum(frame[start:], 0)))
+	checksum := ^Sum(frame[start:], 0)
+	if o.CSUMOffset == UDPChecksumOffset {
+		checksum = nonZero(checksum)
+	}
+	binary.BigEndian.PutUint16(frame[at:], checksum)
 	return true
 }
 
 // nonZero returns a checksum in the other of the two forms of zero if it is zero: 0 in
-// the field of a UDP header would say that there is no checksum (RFC 768), and to TCP
-// both are the same.
+// the field of a UDP header would say that there is no checksum (RFC 768). TCP sends 0:
+// receivers take both, but tools that recompute the checksum report 0xffff as wrong.
 func nonZero(checksum uint16) uint16 {
 	if checksum == 0 {
 		return 0xffff

@@ -2,6 +2,7 @@ package encap_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"testing"
 
 	"github.com/vxtap/vxtap/encap"
@@ -24,21 +25,30 @@ func TestCompleteChecksum(t *testing.T) {
 	}
 }
 
-// TestCompleteToZero: a checksum that comes out as 0 is sent as 0xffff (RFC 768).
+// TestCompleteToZero: a checksum that comes out as 0 is sent as 0xffff by UDP (RFC 768),
+// and as it is by TCP.
 func TestCompleteToZero(t *testing.T) {
-	p := packet{udp: true, payload: payloadOf(20)}
-	frame, o := p.partial(t)
-	var l encap.Layers
-	l.Parse(frame)
-	rest := encap.Sum(frame[l.L4:], 0)
-	frame[l.Payload], frame[l.Payload+1] = 0, 0
-	rest = ^encap.Sum(frame[l.L4:], 0)
-	frame[l.Payload], frame[l.Payload+1] = byte(rest>>8), byte(rest)
-	if !encap.CompleteChecksum(frame, o) || encap.UDP(frame[l.L4:]).Checksum() != 0xffff {
-		t.Errorf("checksum %#x, want 0xffff", encap.UDP(frame[l.L4:]).Checksum())
-	}
-	if state := encap.VerifyChecksum(frame, &l); state != encap.ChecksumValid {
-		t.Errorf("state %d", state)
+	for _, c := range []struct {
+		udp  bool
+		want uint16
+	}{{true, 0xffff}, {false, 0}} {
+		p := packet{udp: c.udp, payload: payloadOf(20)}
+		frame, o := p.partial(t)
+		var l encap.Layers
+		l.Parse(frame)
+		frame[l.Payload], frame[l.Payload+1] = 0, 0
+		rest := ^encap.Sum(frame[l.L4:], 0)
+		frame[l.Payload], frame[l.Payload+1] = byte(rest>>8), byte(rest)
+		if !encap.CompleteChecksum(frame, o) {
+			t.Fatalf("offload %+v was refused", o)
+		}
+		at := int(o.CSUMStart) + int(o.CSUMOffset)
+		if got := binary.BigEndian.Uint16(frame[at:]); got != c.want {
+			t.Errorf("UDP %t: checksum %#x, want %#x", c.udp, got, c.want)
+		}
+		if state := encap.VerifyChecksum(frame, &l); state != encap.ChecksumValid {
+			t.Errorf("UDP %t: state %d", c.udp, state)
+		}
 	}
 }
 
