@@ -21,8 +21,8 @@ type Entry struct {
 	Age    uint32         // seconds since a learned MAC was last heard
 }
 
-// ErrUnicast: a unicast MAC is in one place; only the flood list and group MACs have
-// several remotes.
+// ErrUnicast is returned because a unicast MAC is in one place; only the flood list and
+// group MACs have several remotes.
 var ErrUnicast = errors.New("a unicast MAC has one destination: use replace")
 
 // AddEntry makes a static entry that sends a MAC's frames to a VTEP, unless it has one.

@@ -22,7 +22,7 @@ import (
 // DefaultSocket is where an agent listens unless it was told otherwise.
 const DefaultSocket = "/run/vxtap/vxtap.sock"
 
-// ErrNoAgent: nobody listens on the client's socket.
+// ErrNoAgent is returned when nobody listens on the client's socket.
 var ErrNoAgent = errors.New("no vxtap agent answers")
 
 // answerTimeout bounds the wait for an agent that accepted a connection: it may have to

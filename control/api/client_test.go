@@ -126,7 +126,7 @@ func TestErrorsCrossTheSocket(t *testing.T) {
 			t.Errorf("%q arrived as %#v, want status %d", tt.err, err, tt.status)
 		}
 		for _, kind := range kinds {
-			if errors.Is(err, kind) != (kind == tt.is) {
+			if errors.Is(err, kind) != errors.Is(tt.is, kind) {
 				t.Errorf("%q arrived as %q: is %q = %v", tt.err, err, kind, errors.Is(err, kind))
 			}
 		}
@@ -164,7 +164,7 @@ func TestStrangerOnTheSocket(t *testing.T) {
 	}
 	srv := http.Server{Handler: http.NotFoundHandler()}
 	done := make(chan struct{})
-	go func() { defer close(done); srv.Serve(ln) }()
+	go func() { defer close(done); _ = srv.Serve(ln) }()
 	defer func() { srv.Close(); <-done }()
 	_, err = api.NewClient(path).Node(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "is no vxtap agent") {

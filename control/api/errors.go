@@ -13,6 +13,13 @@ var (
 	ErrExists   = errors.New("already exists")  // status 409
 )
 
+// sentinels have a status each.
+var sentinels = map[error]int{
+	ErrInvalid:  http.StatusBadRequest,
+	ErrNotFound: http.StatusNotFound,
+	ErrExists:   http.StatusConflict,
+}
+
 // Error is an answer that is not a success. A backend may return one to choose status
 // and words itself; a client returns one for whatever the agent refused.
 type Error struct {
@@ -30,15 +37,8 @@ func (e *Error) Is(target error) bool {
 }
 
 func sentinelStatus(target error) (status int, ok bool) {
-	switch target {
-	case ErrInvalid:
-		return http.StatusBadRequest, true
-	case ErrNotFound:
-		return http.StatusNotFound, true
-	case ErrExists:
-		return http.StatusConflict, true
-	}
-	return 0, false
+	status, ok = sentinels[target]
+	return status, ok
 }
 
 // statusOf maps an error of a backend or a decoder to the status of the answer.

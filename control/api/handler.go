@@ -77,7 +77,7 @@ func write(w http.ResponseWriter, status int, v any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	w.Write(append(body, '\n')) // a client that went away has nobody to tell
+	_, _ = w.Write(append(body, '\n')) // a client that went away has nobody to tell
 }
 
 // handler turns requests into calls of the backend.

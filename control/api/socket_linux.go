@@ -25,7 +25,7 @@ func peerPID(conn *net.UnixConn) int {
 		return 0
 	}
 	pid := 0
-	raw.Control(func(fd uintptr) {
+	_ = raw.Control(func(fd uintptr) { // which fails if the connection is closed
 		cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 		if err == nil {
 			pid = int(cred.Pid)

@@ -79,7 +79,7 @@ func TestAdd(t *testing.T) {
 		t.Errorf("second Add: %v", err)
 	}
 	wantLookup(t, table, mac, blue, fdb.Static)
-	if err := table.Add(encap.MAC{}, fdb.Static, red); err != fdb.ErrZeroMAC {
+	if err := table.Add(encap.MAC{}, fdb.Static, red); !errors.Is(err, fdb.ErrZeroMAC) {
 		t.Errorf("Add of the zero MAC: %v", err)
 	}
 	for _, c := range []fdb.Class{fdb.None, fdb.Learned, fdb.Local + 1} {

@@ -23,7 +23,9 @@ func TestHostileMACs(t *testing.T) {
 		d := new(int)
 		for n := range uint64(50_000) {
 			if key := mac(n + 1); key&(1<<48-1) != 0 {
-				table.Set(encap.MACFromUint64(key), Static, d)
+				if err := table.Set(encap.MACFromUint64(key), Static, d); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 		a := table.slots.Load()

@@ -9,10 +9,11 @@ import (
 )
 
 var (
-	// ErrZeroMAC: an entry cannot be made for 00:00:00:00:00:00. What is sent to MACs
+	// ErrZeroMAC is returned because an entry cannot be made for 00:00:00:00:00:00. What is sent to MACs
 	// that have no entry is the flood list's business.
 	ErrZeroMAC = errors.New("the zero MAC cannot have an entry")
-	// ErrClass: [Table.Add] and [Table.Set] make static, controlled and local entries.
+	// ErrClass is returned because [Table.Add] and [Table.Set] make static, controlled
+	// and local entries only.
 	ErrClass = errors.New("not a class that can be set")
 )
 

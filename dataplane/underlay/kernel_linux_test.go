@@ -2,6 +2,7 @@ package underlay_test
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"net/netip"
 	"testing"
@@ -111,8 +112,8 @@ func TestZeroChecksumIsAccepted(t *testing.T) {
 			}
 			defer c.Close()
 			raw, _ := c.SyscallConn()
-			raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), test.level, test.option, 1) })
-			if err != nil {
+			failed := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), test.level, test.option, 1) })
+			if err := errors.Join(failed, err); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := c.Write([]byte("unsummed")); err != nil {

@@ -63,7 +63,9 @@ func TestPortTakenByKernel(t *testing.T) {
 		if !errors.As(err, &taken) || taken.Owner != "kernel VXLAN interface "+name {
 			t.Errorf("%s: %v", name, err)
 		}
-		netlink.LinkDel(vxlan)
+		if err := netlink.LinkDel(vxlan); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package underlay
 
 import (
+	"errors"
 	"time"
 	"unsafe"
 
@@ -48,8 +49,16 @@ func poll(fds []unix.PollFd, timeout time.Duration) (int, unix.Errno) {
 		ms = int(timeout.Milliseconds())
 	}
 	n, err := unix.Poll(fds, ms)
-	errno, _ := err.(unix.Errno)
-	return n, errno
+	if err != nil {
+		return n, errnoOf(err)
+	}
+	return n, 0
+}
+
+// errnoOf is apart from poll because it allocates.
+func errnoOf(err error) (errno unix.Errno) {
+	_ = errors.As(err, &errno) // package unix returns nothing else
+	return errno
 }
 
 // meminfo reads SO_MEMINFO, an array of counters of a socket; x/sys has no getsockopt
