@@ -53,7 +53,9 @@ func TestTshark(t *testing.T) {
 				}
 				for _, wrong := range []string{
 					"_ws.malformed", "_ws.expert.severity == error",
-					"ip.checksum.status == Bad", "udp.checksum.status == Bad", "tcp.checksum.status == Bad",
+					"ip.checksum.status == Bad", "udp.checksum.status == Bad",
+					// Where the kernel finishes a checksum, TCP may have the other form of 0.
+					"tcp.checksum.status == Bad && !(tcp.checksum == 0xffff)",
 				} {
 					if lines := tshark(t, file, wrong); len(lines) > 0 {
 						t.Errorf("%s in %d packets of %d, first\n%s", wrong, len(lines), total, lines[0])
