@@ -25,6 +25,7 @@ func eachSize(b *testing.B, run func(b *testing.B, s *stepped, frame []byte, seg
 				frame := steppedFrame(remoteMAC, steppedMAC, ipv6, size.payload)
 				b.SetBytes(int64(len(frame)))
 				b.ReportAllocs()
+				b.ResetTimer()
 				run(b, s, frame, size.segment)
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N), "ns/frame")
 			})
