@@ -217,6 +217,7 @@ func (w *inWorker) frame(a *arrival, data []byte) {
 	case a.port != nil:
 		w.toPort(a.port, f, c)
 	default:
+		w.merges.pass(f, &w.layers)
 		entry := w.enter(c, len(data), wireFrames(f, &w.layers))
 		for _, p := range *n.ports.Load() {
 			w.writes.add(p, f, entry)

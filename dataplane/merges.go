@@ -2,9 +2,14 @@ package dataplane
 
 import "github.com/vxtap/vxtap/encap"
 
-// maxMerges is how many superframes a batch can have in the making, and how many flows.
-// Flows that share a slot by their hash end each other's superframes early.
-const maxMerges = 64
+const (
+	// maxMerges is how many superframes a batch can have begun before it is written.
+	maxMerges = 64
+	// mergeSlots is into how many slots flows fall by their hash. Those that share one
+	// end each other's superframes early; with four times as many slots as superframes
+	// few do.
+	mergeSlots = 256
+)
 
 // merges joins the segments of a batch, flow by flow, into superframes for ports that
 // take them, so that a port is written to once for many frames. All end with the batch:
@@ -17,15 +22,16 @@ type merges struct {
 	ledger *ledger
 	seed   uint64
 	runs   [maxMerges]mergeRun
-	n      int                  // runs in use, open or not, until the batch is written
-	open   [maxMerges]*mergeRun // by flow
+	n      int                   // runs in use, open or not, until the batch is written
+	open   [mergeSlots]*mergeRun // by flow
 }
 
 // mergeRun is a superframe, in the making or waiting to be written.
 type mergeRun struct {
 	encap.Coalescer
-	port  *port
-	entry int // in the ledger, for all its segments
+	port  *port // nil once it has ended
+	entry int   // in the ledger, for all its segments
+	slot  int
 }
 
 // segment is a frame on its way to a port, with what merging asks about it.
@@ -37,17 +43,22 @@ type segment struct {
 	state  encap.ChecksumState
 }
 
+// slot returns where the flow of a frame falls.
+func (m *merges) slot(f *encap.Frame, l *encap.Layers) int {
+	return int(encap.FlowHash(f.Data, l, m.seed) % mergeSlots)
+}
+
 // look prepares a frame for merging. State is left unknown, which keeps it from being
-// joined, if the port would not take the superframe.
+// joined, if it has no payload or the port would not take the superframe.
 func (m *merges) look(p *port, f *encap.Frame, l *encap.Layers) segment {
-	s := segment{frame: f, layers: l, port: p}
-	s.slot = int(encap.FlowHash(f.Data, l, m.seed) % maxMerges)
+	s := segment{frame: f, layers: l, port: p, slot: m.slot(f, l)}
 	offload := encap.OffloadTSO
 	if l.Proto == encap.ProtoUDP {
 		offload = encap.OffloadUSO
 	}
 	switch {
-	case l.Payload == 0 || f.Offload.GSO != encap.GSONone || p.offload.load()&offload == 0:
+	case l.Payload == 0 || l.Payload >= l.End:
+	case f.Offload.GSO != encap.GSONone || p.offload.load()&offload == 0:
 	case f.Offload.NeedsCSUM:
 		s.state = encap.ChecksumPartial
 	default:
@@ -72,7 +83,7 @@ func (m *merges) join(s *segment) bool {
 		m.ledger.extend(r.entry, len(s.frame.Data))
 	}
 	if !joined || r.Last() {
-		m.end(s.slot)
+		m.end(r)
 	}
 	return joined
 }
@@ -84,7 +95,7 @@ func (m *merges) begin(s *segment, entry int) bool {
 	if !r.Begin(s.frame.Data, s.layers, s.state) || r.Last() {
 		return false
 	}
-	r.port, r.entry = s.port, entry
+	r.port, r.entry, r.slot = s.port, entry, s.slot
 	m.n++
 	m.open[s.slot] = r
 	return true
@@ -93,19 +104,32 @@ func (m *merges) begin(s *segment, entry int) bool {
 // full reports that there is no room for another superframe until all are written.
 func (m *merges) full() bool { return m.n == maxMerges }
 
-// end queues the superframe in a slot for writing.
-func (m *merges) end(slot int) {
-	r := m.open[slot]
-	m.open[slot] = nil
+// end queues a superframe for writing.
+func (m *merges) end(r *mergeRun) {
 	f := r.Finish()
 	m.writes.add(r.port, &f, r.entry)
+	m.open[r.slot], r.port = nil, nil
 }
 
-// close ends all superframes.
+// close ends all superframes, the oldest first.
 func (m *merges) close() {
-	for slot, r := range m.open {
-		if r != nil {
-			m.end(slot)
+	for i := range m.runs[:m.n] {
+		if r := &m.runs[i]; r.port != nil {
+			m.end(r)
+		}
+	}
+}
+
+// pass ends the superframe of the flow of a frame that goes another way than through
+// merging, and is to stay behind it.
+func (m *merges) pass(f *encap.Frame, l *encap.Layers) {
+	switch {
+	case m.n == 0:
+	case l.Fragment:
+		m.close()
+	default:
+		if r := m.open[m.slot(f, l)]; r != nil {
+			m.end(r)
 		}
 	}
 }

@@ -11,7 +11,7 @@ type segmentWriter struct {
 	headers [batchSize][encap.MaxHeader]byte
 	payload [batchSize][1][]byte
 	frames  [batchSize]encap.Frame
-	whole   []byte // a copy of a frame whose checksum is to be finished
+	whole   []byte // a copy of a frame whose checksum is to be finished, or that lay in pieces
 }
 
 // write writes f to a queue on behalf of a ledger entry.
@@ -20,8 +20,12 @@ func (s *segmentWriter) write(q Queue, f *encap.Frame, entry int, l *ledger) {
 		s.finish(q, f, entry, l)
 		return
 	}
-	s.layers.Parse(f.Data)
-	if !s.cut.Reset(f.Data, &s.layers, f.Offload) {
+	data := f.Data
+	if len(f.More) > 0 { // joined for a port that has gone back on its offloads since
+		data = s.copy(f)
+	}
+	s.layers.Parse(data)
+	if !s.cut.Reset(data, &s.layers, f.Offload) {
 		l.dropped(entry, DropMalformed)
 		return
 	}
@@ -42,16 +46,22 @@ func (s *segmentWriter) write(q Queue, f *encap.Frame, entry int, l *ledger) {
 
 // finish writes a copy of f with its checksum finished.
 func (s *segmentWriter) finish(q Queue, f *encap.Frame, entry int, l *ledger) {
+	whole := s.copy(f)
+	if !encap.CompleteChecksum(whole, f.Offload) {
+		l.dropped(entry, DropMalformed)
+		return
+	}
+	s.frames[0] = encap.Frame{Data: whole}
+	s.writeAll(q, 1, entry, l)
+}
+
+// copy returns f in one piece, in memory that the next copy takes over.
+func (s *segmentWriter) copy(f *encap.Frame) []byte {
 	s.whole = append(s.whole[:0], f.Data...)
 	for _, b := range f.More {
 		s.whole = append(s.whole, b...)
 	}
-	if !encap.CompleteChecksum(s.whole, f.Offload) {
-		l.dropped(entry, DropMalformed)
-		return
-	}
-	s.frames[0] = encap.Frame{Data: s.whole}
-	s.writeAll(q, 1, entry, l)
+	return s.whole
 }
 
 func (s *segmentWriter) writeAll(q Queue, n, entry int, l *ledger) {

@@ -108,13 +108,16 @@ func (s *sends) outer(out *outgoing) encap.Datagram {
 	return d
 }
 
+// sourceSlot numbers the source ports; the listening socket's comes last.
+func sourceSlot(d *encap.Datagram) int { return min(int(d.Source), encap.MaxSources) }
+
 // put appends a datagram to the train of its source port, or begins another.
 func (s *sends) put(d *encap.Datagram, to *destination, header, payload []byte, entry int) {
 	limit := s.limit
 	if to.single.Load() {
 		limit = 1
 	}
-	open := &s.open[min(int(d.Source), encap.MaxSources)]
+	open := &s.open[sourceSlot(d)]
 	n := len(header) + len(payload)
 	if r := *open; r == nil || !r.takes(d, to, n, limit) {
 		if s.n == maxRuns {
@@ -133,11 +136,10 @@ func (s *sends) flush() {
 	s.arrange()
 	for i := 0; i < s.n; {
 		sent, err := s.underlay.Send(s.dgrams[i:s.n])
-		for ; sent > 0; sent-- {
-			s.delivered(s.order[i])
-			i++
+		for _, r := range s.order[i : i+sent] {
+			s.delivered(r)
 		}
-		if i < s.n {
+		if i += sent; i < s.n {
 			s.failed(s.order[i], err)
 			i++
 		}
@@ -148,21 +150,20 @@ func (s *sends) flush() {
 
 // arrange orders the runs by source port, so that one system call takes all of a port.
 func (s *sends) arrange() {
-	n := 0
-	if s.n == 1 {
-		s.order[0], s.dgrams[0] = &s.runs[0], s.runs[0].datagram()
-		return
+	var next [encap.MaxSources + 1]int // where the next run of a port goes
+	for i := range s.runs[:s.n] {
+		next[sourceSlot(&s.runs[i].Datagram)]++
 	}
-	for source := range s.open {
-		if s.open[source] == nil {
-			continue
-		}
-		for i := range s.runs[:s.n] {
-			if r := &s.runs[i]; min(int(r.Source), encap.MaxSources) == source {
-				s.order[n], s.dgrams[n] = r, r.datagram()
-				n++
-			}
-		}
+	at := 0
+	for source, n := range next {
+		next[source] = at
+		at += n
+	}
+	for i := range s.runs[:s.n] {
+		r := &s.runs[i]
+		n := &next[sourceSlot(&r.Datagram)]
+		s.order[*n], s.dgrams[*n] = r, r.datagram()
+		*n++
 	}
 }
 
@@ -174,7 +175,8 @@ func (s *sends) delivered(r *run) {
 
 // failed deals with a run that the underlay did not take. A train may be refused on a
 // route whose device cannot cut it up, or that has a smaller MTU than its datagrams
-// need: they are sent one by one then, and if that helps, from then on.
+// need: they are sent one by one then, and if that helps, from then on. That the last,
+// shorter one passed where the others were too big says nothing about trains.
 func (s *sends) failed(r *run, err error) {
 	if r.segments == 1 || !trainRefused(err) {
 		for _, entry := range r.entries[:r.segments] {
@@ -190,7 +192,7 @@ func (s *sends) failed(r *run, err error) {
 			continue
 		}
 		s.ledger.deliveredSegment(int(r.entries[i]))
-		helped = true
+		helped = helped || s.one[0].Len() == r.size
 	}
 	if helped && !r.to.single.Swap(true) {
 		s.refused.Add(1)

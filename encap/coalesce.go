@@ -13,9 +13,11 @@ const MaxCoalesced = 64
 // kernel's GRO does, so that a port takes them in one piece. It changes the headers of
 // the first segment and leaves every payload where it is.
 //
-// Segments are only joined if cutting the superframe up again gives the same segments:
-// everything in their headers is equal but what must differ from one to the next, and
-// what may differ in the last (its length, PSH, FIN).
+// Segments are only joined if cutting the superframe up again gives the same segments,
+// byte for byte: everything in their headers is equal but what must differ from one to
+// the next, and what may differ in the last (its length, PSH, FIN). The exception is the
+// ID of IPv4 packets that cannot be fragmented, if it stands still: it means nothing
+// (RFC 6864 section 4.1), and comes out counting.
 //
 // The zero Coalescer is ready for Begin, and can be used again and again.
 type Coalescer struct {
@@ -96,22 +98,27 @@ func joinable(frame []byte, l *Layers, state ChecksumState) bool {
 	if state != ChecksumValid && state != ChecksumPartial {
 		return false
 	}
-	if l.End != len(frame) || l.Payload >= l.End {
+	if l.End != len(frame) || l.Payload == 0 || l.Payload >= l.End {
 		return false
 	}
 	if l.EtherType == EtherTypeIPv4 {
 		ip := frame[l.L3:l.L4]
-		if len(ip) != IPv4MinSize || Sum(ip, 0) != 0xffff {
+		if len(ip) != IPv4MinSize || Sum(ip, 0) != 0xffff || IPv4(ip).Checksum() == otherZero {
 			return false
 		}
 	} else if l.L4-l.L3 != IPv6Size {
 		return false
 	}
 	if l.Proto == ProtoTCP {
-		return TCP(frame[l.L4:]).Flags()&^(TCPPsh|TCPFin|TCPEce) == TCPAck
+		tcp := TCP(frame[l.L4:])
+		return tcp.Flags()&^(TCPPsh|TCPFin|TCPEce) == TCPAck && tcp.Checksum() != otherZero
 	}
 	return UDP(frame[l.L4:]).Length() == l.End-l.L4
 }
+
+// otherZero is the form of a zero checksum in IPv4 and TCP that a [Segmenter] does not
+// write, though it is as right as 0. Nor is it that of a partial one, but by chance.
+const otherZero = 0xffff
 
 // sameFlow compares what all segments have in common: everything but lengths, IPv4 ID,
 // checksums, TCP sequence number, PSH and FIN.
@@ -141,7 +148,8 @@ func (c *Coalescer) sameTransport(a, b []byte) bool {
 		return true
 	}
 	const lastOnly = TCPPsh | TCPFin
-	return equal32(a, b, tcpAck) && a[tcpDataOffset] == b[tcpDataOffset] && equal16(a, b, tcpWindow) &&
+	return equal32(a, b, tcpAck) && a[tcpDataOffset] == b[tcpDataOffset] &&
+		equal16(a, b, tcpWindow) && equal16(a, b, tcpUrgent) &&
 		(TCP(a).Flags()^TCP(b).Flags())&^lastOnly == 0 &&
 		bytes.Equal(a[TCPMinSize:], b[TCPMinSize:])
 }

@@ -15,6 +15,7 @@ const (
 	tcpFlags      = 13
 	tcpWindow     = 14
 	tcpChecksum   = 16
+	tcpUrgent     = 18
 )
 
 // TCPChecksumOffset is where the checksum lies in a TCP header, in bytes.
