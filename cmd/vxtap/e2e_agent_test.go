@@ -56,15 +56,6 @@ func startVXTAPOn(t testing.TB, h *netlab.Host, socket string, args ...string) *
 	return c
 }
 
-// runVXTAP runs a vxtap that is to end by itself, and returns its exit code, and what it
-// wrote to stdout and stderr.
-func runVXTAP(t testing.TB, h *netlab.Host, socket string, args ...string) (code int, stdout, stderr string) {
-	t.Helper()
-	c := launch(t, h, socket, args...)
-	c.waitExit()
-	return c.cmd.ProcessState.ExitCode(), c.stdout.String(), c.log.String()
-}
-
 // newSocket returns a path for an agent's socket, short enough for one.
 func newSocket(t testing.TB) string {
 	t.Helper()
@@ -96,10 +87,10 @@ func launchThrough(t testing.TB, h *netlab.Host, way []string, socket string, ar
 	check(t, h.Start(c.cmd))
 	go func() {
 		defer close(c.exited)
-		c.cmd.Wait() // how it ended is in its ProcessState
+		_ = c.cmd.Wait() // how it ended is in its ProcessState
 	}()
 	t.Cleanup(func() {
-		c.cmd.Process.Kill()
+		_ = c.cmd.Process.Kill() // if it has not ended
 		<-c.exited
 		c.judge()
 	})

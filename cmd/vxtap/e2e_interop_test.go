@@ -144,7 +144,7 @@ func startIperf3(t *testing.T, h *netlab.Host, addr string) {
 		listening = strings.Contains(lines.Text(), "listening")
 	}
 	t.Cleanup(func() {
-		server.Process.Kill() // if it has not ended
-		server.Wait()
+		_ = server.Process.Kill() // if it has not ended
+		_ = server.Wait()
 	})
 }
