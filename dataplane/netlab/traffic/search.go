@@ -1,0 +1,129 @@
+package traffic
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// MaxLoss is the share of datagrams that may be lost at a rate that counts as carried.
+const MaxLoss = 0.001
+
+// ErrNoRate says that no rate was found at which less than [MaxLoss] is lost.
+var ErrNoRate = errors.New("no rate without loss")
+
+// Bounds of a search.
+const (
+	maxProbes   = 12
+	precision   = 1.03 // of the bracket when it is narrow enough, high over low
+	lowestRate  = 500  // datagrams a second; a path that loses at this one does not work
+	generatorOK = 0.97 // of the rate asked for; below, the generator is what limits
+)
+
+// confirmations are the parts of the rate found at which it is confirmed, one after the
+// other until one holds.
+var confirmations = [...]float64{1, 1, 0.96, 0.9, 0.8, 0.65}
+
+// Search finds the highest rate at which less than [MaxLoss] is lost.
+type Search struct {
+	// Try sends at a rate, 0 being as fast as it goes: a short probe, or for the full
+	// time if final.
+	Try func(rate float64, final bool) (UDPResult, error)
+	// Start is a rate from which to search, such as the last one found; 0 for none.
+	Start float64
+
+	low, high float64   // carried, not carried; 0 and +Inf while unknown
+	best      UDPResult // the probe at low
+}
+
+// Run searches, and returns the result of the final trial at the rate found: what was
+// carried for the full time, not what the probes promised.
+func (s *Search) Run() (UDPResult, error) {
+	s.low, s.high, s.best = 0, math.Inf(1), UDPResult{}
+	next, err := s.first()
+	for probe := 0; err == nil && probe < maxProbes && !s.narrow(); probe++ {
+		next, err = s.probe(next)
+	}
+	if err != nil {
+		return UDPResult{}, err
+	}
+	return s.confirm()
+}
+
+// narrow reports whether more probes would tell nothing more.
+func (s *Search) narrow() bool {
+	return s.low > 0 && s.high/s.low < precision || s.high < lowestRate
+}
+
+// first returns the rate to probe first: near the start, or what arrives of all that can
+// be sent.
+func (s *Search) first() (float64, error) {
+	if s.Start > 0 {
+		return s.Start, nil
+	}
+	flood, err := s.Try(0, false)
+	if err != nil {
+		return 0, err
+	}
+	if carried(flood) { // the generator is the limit
+		s.low, s.high, s.best = flood.Offered(), flood.Offered(), flood
+		return 0, nil
+	}
+	s.high = flood.Offered()
+	return max(flood.Delivered(), s.high/20, lowestRate), nil
+}
+
+// probe tries a rate, moves one end of the bracket there, and returns what to try next.
+func (s *Search) probe(rate float64) (float64, error) {
+	r, err := s.try(rate)
+	if err != nil {
+		return 0, err
+	}
+	if !carried(r) {
+		s.high = min(s.high, rate)
+		return s.next(r), nil
+	}
+	s.low, s.best = max(s.low, min(rate, r.Offered())), r
+	if r.Offered() < generatorOK*rate {
+		s.high = s.low // more cannot be sent
+	}
+	return s.next(r), nil
+}
+
+// try probes a rate, a second time if the first lost little: on a busy machine that may
+// have been somebody else's doing.
+func (s *Search) try(rate float64) (UDPResult, error) {
+	r, err := s.Try(rate, false)
+	if err == nil && !carried(r) && r.Loss() < 10*MaxLoss {
+		return s.Try(rate, false)
+	}
+	return r, err
+}
+
+func (s *Search) next(last UDPResult) float64 {
+	switch {
+	case math.IsInf(s.high, 1):
+		return s.low * 1.15
+	case s.low == 0:
+		return max(min(0.9*s.high, last.Delivered()), 0.5*s.high)
+	}
+	return math.Sqrt(s.low * s.high)
+}
+
+// confirm makes the final trial, at lower rates if it has to.
+func (s *Search) confirm() (UDPResult, error) {
+	if s.low == 0 {
+		return UDPResult{}, fmt.Errorf("%w: more than %.1f %% is lost at %.0f datagrams a second", ErrNoRate, 100*MaxLoss, s.high)
+	}
+	for _, part := range confirmations {
+		r, err := s.Try(part*s.low, true)
+		if err != nil || carried(r) {
+			return r, err
+		}
+	}
+	return UDPResult{}, fmt.Errorf("%w: what short probes carried, %.0f datagrams a second, loses more than %.1f %% in longer ones, at two thirds of it too",
+		ErrNoRate, s.low, 100*MaxLoss)
+}
+
+// carried reports whether a trial lost less than MaxLoss.
+func carried(r UDPResult) bool { return r.Sent > 0 && r.Loss() < MaxLoss }
