@@ -46,6 +46,8 @@ type Config struct {
 	NetNS string
 	// Queues is the number of queues, 1 to 256. 0: one.
 	Queues int
+	// NoOffload has the Linux driver move complete frames of wire size only, both ways.
+	NoOffload bool
 	// Portable asks for the driver on songgao/water, without offloads. Outside Linux
 	// there is no other, and Portable changes nothing.
 	Portable bool

@@ -3,6 +3,7 @@ package tap
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/vxtap/vxtap/encap"
 )
@@ -11,11 +12,13 @@ import (
 //
 // Its methods may be called from any goroutine.
 type Device struct {
-	name   string
-	driver string
-	mac    encap.MAC
-	mtu    int
-	queues []*Queue
+	name    string
+	driver  string
+	mac     encap.MAC
+	mtu     int
+	queues  []*Queue
+	granted granted
+	moving  sync.Mutex // held by Move; guards granted.trainSize
 	platform
 }
 

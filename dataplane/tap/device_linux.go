@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"sync"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"github.com/vxtap/vxtap/encap"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,7 +18,6 @@ type platform struct {
 	// control lends a descriptor of the interface to a function.
 	control   func(func(fd int) error) error
 	addresses []netip.Prefix
-	moving    sync.Mutex
 }
 
 // open makes the device on a thread in the namespace asked for: an interface belongs
@@ -47,7 +46,7 @@ func openVNET(c Config) (*Device, error) {
 		flags |= unix.IFF_MULTI_QUEUE
 	}
 	for range c.Queues {
-		q, given, err := openVNETQueue(name, flags)
+		q, given, err := d.openVNETQueue(name, flags, c.NoOffload)
 		if err != nil {
 			return nil, errors.Join(err, d.Close())
 		}
@@ -61,17 +60,18 @@ func openVNET(c Config) (*Device, error) {
 	return d.setUp(c)
 }
 
-func openVNETQueue(name string, flags uint16) (*vnetQueue, string, error) {
+// openVNETQueue opens one more queue. Offloads are the interface's, so that all queues
+// are granted the same.
+func (d *Device) openVNETQueue(name string, flags uint16, noOffload bool) (*vnetQueue, string, error) {
 	fd, given, err := openQueue(name, flags)
 	if err != nil {
 		return nil, "", err
 	}
-	set, err := setOffloads(fd)
-	if err != nil {
+	if d.granted, err = setOffloads(fd, noOffload); err != nil {
 		unix.Close(fd)
 		return nil, "", err
 	}
-	return newVNETQueue(fd, given, set), given, nil
+	return newVNETQueue(fd, given, d.granted.write), given, nil
 }
 
 // setUp finishes a device whose queues are open, or closes it.
@@ -81,7 +81,21 @@ func (d *Device) setUp(c Config) (*Device, error) {
 		return nil, errors.Join(err, d.Close())
 	}
 	d.mac, d.mtu, d.addresses = mac, mtu, c.Addresses
+	link, err := netlink.LinkByName(d.name)
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	d.limitSuperframes(link)
 	return d, nil
+}
+
+// limitSuperframes limits those that are read, if any are.
+func (d *Device) limitSuperframes(link netlink.Link) {
+	if d.granted.read&(encap.OffloadTSO|encap.OffloadUSO) == 0 {
+		d.granted.trainSize = d.granted.why
+		return
+	}
+	d.granted.trainSize = limitSuperframes(link, link.Attrs().MTU)
 }
 
 // whereabouts returns the name that the interface has now and the namespace that it is
@@ -147,6 +161,7 @@ func (d *Device) move(to string) error {
 		if err != nil {
 			return err
 		}
+		d.limitSuperframes(link) // by the MTU that it has now, and some kernels forget
 		return bringUp(link, d.addresses)
 	})
 }

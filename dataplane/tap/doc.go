@@ -3,8 +3,8 @@
 // what is written to a Queue the system receives.
 //
 // There are two drivers behind one type. On Linux frames cross with a virtio header
-// (vnet_hdr) that says what is left to do on them: checksums both ways, superframes
-// on write. The portable driver, on songgao/water, moves one complete frame a call;
+// (vnet_hdr) that says what is left to do on them, both ways: to finish a checksum, to
+// cut a superframe. The portable driver, on songgao/water, moves one complete frame a call;
 // it serves where water knows the system, and on Linux when offloads are not wanted.
 //
 // On Linux the interface is set up over netlink, in any network namespace, and can be

@@ -27,7 +27,7 @@ func openPortable(c Config) (*Device, error) {
 	if err != nil {
 		return nil, errors.Join(err, closeAll(files))
 	}
-	d := &Device{name: name, driver: portableDriver, mac: mac, mtu: mtu}
+	d := &Device{name: name, driver: portableDriver, mac: mac, mtu: mtu, granted: nothing(errPortable)}
 	d.addresses = c.Addresses
 	for i, f := range files {
 		q := newPortableQueue(name, f, mtu+encap.EthernetSize+2*encap.VLANTagSize)

@@ -34,11 +34,12 @@ func open(c Config) (*Device, error) {
 	}
 	size := in.MTU + encap.EthernetSize + 2*encap.VLANTagSize
 	return &Device{
-		name:   w.Name(),
-		driver: "portable water",
-		mac:    encap.MAC(in.HardwareAddr),
-		mtu:    in.MTU,
-		queues: []*Queue{{newPortableQueue(w.Name(), w, size)}},
+		name:    w.Name(),
+		driver:  "portable water",
+		mac:     encap.MAC(in.HardwareAddr),
+		mtu:     in.MTU,
+		granted: nothing(errPortable),
+		queues:  []*Queue{{newPortableQueue(w.Name(), w, size)}},
 	}, nil
 }
 

@@ -6,15 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/vxtap/vxtap/encap"
 	"golang.org/x/sys/unix"
 )
 
 const tunPath = "/dev/net/tun"
-
-// readOffloads is what the kernel may leave undone on the frames that we read:
-// checksums. With TUN_F_TSO4 and its like added it would send superframes too.
-const readOffloads = unix.TUN_F_CSUM
 
 // checkName refuses what the kernel would refuse as an interface name without saying
 // why (dev_valid_name), and '%', from which it makes a name of its own.
@@ -82,23 +77,6 @@ func attachment(fd int) (name string, flags uint16, err error) {
 		return "", 0, fmt.Errorf("TUNGETIFF: %w", err)
 	}
 	return req.Name(), req.Uint16(), nil
-}
-
-// setOffloads prepares fd for virtio headers and returns what may be written to it.
-// Checksums and TCP superframes are as old as the header. UDP superframes came with
-// Linux 6.2; the kernel says so by accepting the flags for their other direction.
-func setOffloads(fd int) (encap.OffloadSet, error) {
-	if err := unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, vnetHeaderSize); err != nil {
-		return 0, fmt.Errorf("TUNSETVNETHDRSZ: %w", err)
-	}
-	set := encap.OffloadCSUM | encap.OffloadTSO
-	if unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, unix.TUN_F_CSUM|unix.TUN_F_USO4|unix.TUN_F_USO6) == nil {
-		set |= encap.OffloadUSO
-	}
-	if err := unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, readOffloads); err != nil {
-		return 0, fmt.Errorf("TUNSETOFFLOAD: %w", err)
-	}
-	return set, nil
 }
 
 // openError says what it takes to open /dev/net/tun.
