@@ -138,7 +138,7 @@ func (a *Agent) attach(n *dataplane.Network, spec NetworkSpec, device DeviceSpec
 func (a *Agent) deviceSpec(spec NetworkSpec) (DeviceSpec, error) {
 	d := DeviceSpec{
 		Name: spec.TAP, NetNS: spec.NetNS, MAC: spec.deriveMAC(a.node), MTU: spec.MTU,
-		Addresses: spec.Addresses, Queues: a.vtep.Workers(), Portable: a.node.Portable,
+		Addresses: spec.Addresses, Queues: a.vtep.Workers(), Offload: a.node.Offload,
 	}
 	if d.Name == "" {
 		d.Name = fmt.Sprintf("vx%d", spec.VNI)
@@ -160,10 +160,13 @@ func (a *Agent) deviceSpec(spec NetworkSpec) (DeviceSpec, error) {
 	return d, nil
 }
 
-// event takes what the VTEP reports: a device that went away.
+// event takes what the VTEP reports: a device that went away, a worker that ended.
 func (a *Agent) event(e dataplane.Event) {
-	err := fmt.Errorf("device %s of network %d is gone: %w", e.Port, e.VNI, e.Err)
-	a.log.Error("device gone", zap.Stringer("vni", e.VNI), zap.String("tap", e.Port), zap.Error(e.Err))
+	err := e.Err
+	if e.Port != "" {
+		err = fmt.Errorf("device %s of network %d is gone: %w", e.Port, e.VNI, e.Err)
+	}
+	a.log.Error("the dataplane failed", zap.Error(err))
 	select {
 	case a.failed <- err:
 	default: // one is enough to end the agent

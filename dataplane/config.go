@@ -69,7 +69,7 @@ type PortConfig struct {
 	// MAC is the device's own address, zero if it has none. Frames to it go to this
 	// port, and frames with it as their source are refused from the tunnel.
 	MAC encap.MAC
-	// MTU is the device's, in bytes of IP packet.
+	// MTU is the device's, in bytes of IP packet; 0 if it is not known.
 	MTU int
 	// Queues are read by the out-worker of the same index; as many as the VTEP has
 	// workers.
@@ -85,10 +85,11 @@ var (
 	ErrClosed   = errors.New("vtep is closed")
 )
 
-// Event is something that happened to a VTEP without being asked for.
+// Event is something that happened to a VTEP without being asked for: a port failed and
+// was taken out, or if Port is empty, a worker ended.
 type Event struct {
 	VNI  encap.VNI
-	Port string // the port that failed and was taken out
+	Port string
 	Err  error
 }
 

@@ -31,6 +31,7 @@ const (
 	DropUnknownVNI   // no network here has this VNI
 	DropUnknownVTEP  // the network is closed and the sender is none of its remotes
 	DropLoop         // source MAC is that of a port of this node
+	DropElsewhere    // source MAC has an entry, not learned, that it is elsewhere
 	DropECN          // congestion marked outside, but not ECN-capable inside (RFC 6040)
 	DropSplitHorizon // the destination is behind a remote: never back into the tunnel
 
@@ -57,6 +58,7 @@ var dropNames = [numDrops]string{
 	DropUnknownVNI:    "unknown_vni",
 	DropUnknownVTEP:   "unknown_vtep",
 	DropLoop:          "loop",
+	DropElsewhere:     "source_elsewhere",
 	DropECN:           "ecn",
 	DropSplitHorizon:  "split_horizon",
 }

@@ -101,6 +101,7 @@ func dropCases(t *testing.T) map[dataplane.Drop]dropCase {
 		dataplane.DropUnknownVNI:  {datagram: unknown},
 		dataplane.DropUnknownVTEP: {setup: setup{network: networkConfig{Closed: true}}, datagram: vxlan(toAll(foreignMAC))},
 		dataplane.DropLoop:        {datagram: vxlan(toAll(ownMAC))},
+		dataplane.DropElsewhere:   {setup: toB, datagram: vxlan(toAll(station(62)))},
 		dataplane.DropECN:         {datagram: vxlan(notECT), tos: uint8(encap.CE)},
 		dataplane.DropSplitHorizon: {setup: toB, datagram: vxlan(etherFrame(station(61), foreignMAC,
 			"to one behind another VTEP"))},
@@ -132,8 +133,11 @@ func (c *dropCase) check(why dataplane.Drop) func(*testing.T) {
 		if c.write != nil {
 			a.addPort(t, "second", secondMAC, mem.PortConfig{FailWrite: func(*encap.Frame) error { return c.write }})
 		}
-		if why == dataplane.DropSplitHorizon {
+		switch why {
+		case dataplane.DropSplitHorizon:
 			must(t, a.network.AddEntry(station(61), netAddr("10.9.0.2")))
+		case dataplane.DropElsewhere:
+			must(t, a.network.AddEntry(station(62), netAddr("10.9.0.2")))
 		}
 		if c.datagram == nil {
 			a.port.inject(t, c.frame, c.offload)

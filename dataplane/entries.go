@@ -87,6 +87,8 @@ func (n *Network) DeleteEntry(mac encap.MAC, addr netip.AddrPort) error {
 		return fmt.Errorf("%v on network %d: %w", mac, n.vni, ErrNotFound)
 	case class == fdb.Local:
 		return fmt.Errorf("%v is port %s of this node: it cannot be deleted", mac, d.port.name)
+	case class == fdb.Controlled:
+		return fmt.Errorf("%v has a controlled entry: only who made it can delete it", mac)
 	case !addr.IsValid():
 		n.table.Delete(mac, fdb.Learned, fdb.Static)
 		return nil

@@ -260,13 +260,20 @@ func (w *inWorker) route(n *Network, eth encap.Ethernet, from netip.Addr) (*port
 }
 
 // learn checks the source of a frame from a remote against the table, and reports it
-// to the keeper if it is new there or has moved.
+// to the keeper if it is new there or has moved. Where learning is off, a static entry
+// says where to send and not who may send, as with the kernel.
 func (w *inWorker) learn(n *Network, src encap.MAC, from netip.Addr) Drop {
 	d, class := n.table.Lookup(src)
 	switch {
 	case class == fdb.Local:
 		return DropLoop
-	case n.cfg.NoLearning || class > fdb.Learned:
+	case class == fdb.Controlled && !d.isRemote(from):
+		return DropElsewhere
+	case n.cfg.NoLearning:
+		return dropNone
+	case class == fdb.Static && !d.isRemote(from):
+		return DropElsewhere
+	case class > fdb.Learned:
 		return dropNone
 	case class == fdb.Learned && d.isRemote(from):
 		n.table.Learned(src, d, w.clock.Load())

@@ -53,7 +53,8 @@ func (v *VTEP) keep() {
 		case <-v.keeper.failed:
 			v.dropFailed()
 		case <-tick.C:
-			now := v.clock.Add(1)
+			now := uint32(time.Since(v.opened) / time.Second)
+			v.clock.Store(now)
 			for _, n := range v.Networks() {
 				n.expire(now)
 			}
@@ -92,9 +93,18 @@ func (v *VTEP) rings() []*sightings {
 	return rings
 }
 
+// workerFailed reports an error that ended a worker.
+func (v *VTEP) workerFailed(err error) {
+	v.broken.CompareAndSwap(nil, &err)
+	nudge(v.keeper.failed)
+}
+
 // dropFailed takes out the ports whose devices are gone, and says so once of each: it has
 // several queues, and each is found to fail.
 func (v *VTEP) dropFailed() {
+	if err := v.broken.Swap(nil); err != nil {
+		v.event(Event{Err: *err})
+	}
 	for _, n := range v.Networks() {
 		for _, p := range *n.ports.Load() {
 			if failure := p.failure.Load(); failure != nil {
@@ -106,7 +116,13 @@ func (v *VTEP) dropFailed() {
 
 func (v *VTEP) dropPort(p *port, err error) {
 	found, closing := p.network.removePort(p)
-	if found && v.cfg.Events != nil {
-		v.cfg.Events(Event{VNI: p.network.vni, Port: p.name, Err: errors.Join(err, closing)})
+	if found {
+		v.event(Event{VNI: p.network.vni, Port: p.name, Err: errors.Join(err, closing)})
+	}
+}
+
+func (v *VTEP) event(e Event) {
+	if v.cfg.Events != nil {
+		v.cfg.Events(e)
 	}
 }

@@ -3,6 +3,7 @@ package dataplane
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"sync"
@@ -167,12 +168,13 @@ func (n *Network) port(name string) *port {
 }
 
 // setMTU keeps the smallest MTU of the ports, or what a 1500-byte underlay leaves
-// when there are none.
+// when there are none that say.
 func (n *Network) setMTU() {
 	mtu := encap.OverlayMTU(1500, n.vtep.cfg.Local.Is6(), false, 0)
-	for i, p := range *n.ports.Load() {
-		if i == 0 || p.mtu < mtu {
-			mtu = p.mtu
+	known := false
+	for _, p := range *n.ports.Load() {
+		if p.mtu > 0 && (!known || p.mtu < mtu) {
+			mtu, known = p.mtu, true
 		}
 	}
 	n.mtu.Store(int64(mtu))
@@ -203,5 +205,5 @@ func (n *Network) expire(now uint32) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.table.Expire(now, uint32((n.cfg.Ageing+time.Second-1)/time.Second))
+	n.table.Expire(now, uint32(min((n.cfg.Ageing+time.Second-1)/time.Second, math.MaxInt32)))
 }

@@ -1,6 +1,9 @@
 package dataplane
 
 import (
+	"errors"
+	"fmt"
+	"net"
 	"runtime"
 	"slices"
 	"sync/atomic"
@@ -45,6 +48,9 @@ func (w *outWorker) run() {
 	for !w.stop.Load() {
 		n, err := w.poller.Wait(w.ready[:])
 		if err != nil {
+			if !errors.Is(err, net.ErrClosed) {
+				w.vtep.workerFailed(fmt.Errorf("wait for ports: %w", err))
+			}
 			return
 		}
 		for _, token := range w.ready[:n] {

@@ -25,7 +25,8 @@ func (n *Network) Stats() NetworkStats {
 
 // Stats is a reading of what a VTEP counts apart from its networks.
 type Stats struct {
-	// Stray is what came in that belongs to no network; it is all dropped.
+	// Stray is what came in that belongs to no network; it is all dropped. Its bytes
+	// count from the VXLAN header on.
 	Stray Counts
 	// UnderlayDrops is what the kernel dropped because a socket's buffer was full.
 	UnderlayDrops uint64

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/vxtap/vxtap/encap"
 )
@@ -19,7 +20,9 @@ type VTEP struct {
 	out      []*outWorker
 	in       []*inWorker
 	networks atomic.Pointer[vniIndex]
-	clock    atomic.Uint32 // seconds since Open, coarse
+	opened   time.Time
+	clock    atomic.Uint32         // seconds since then, coarse
+	broken   atomic.Pointer[error] // what ended a worker
 	keeper   keeper
 
 	sending, receiving sync.WaitGroup
@@ -59,7 +62,7 @@ func newVTEP(cfg Config) (*VTEP, error) {
 	if cfg.FlowSeed == 0 {
 		cfg.FlowSeed = rand.Uint64()
 	}
-	v := &VTEP{cfg: cfg, byVNI: make(map[encap.VNI]*Network), keeper: newKeeper()}
+	v := &VTEP{cfg: cfg, opened: time.Now(), byVNI: make(map[encap.VNI]*Network), keeper: newKeeper()}
 	v.networks.Store(newVNIIndex(nil))
 	for i := range cfg.Underlays {
 		w, err := newOutWorker(v, i)
