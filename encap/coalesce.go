@@ -174,7 +174,7 @@ func (c *Coalescer) follows(frame []byte) bool {
 func (c *Coalescer) Finish() Frame {
 	l := &c.l
 	f := Frame{Data: c.frame}
-	if c.n == 1 && !c.partial {
+	if c.n == 0 || c.n == 1 && !c.partial {
 		return f
 	}
 	f.Offload = Offload{NeedsCSUM: true, CSUMStart: uint16(l.L4), CSUMOffset: UDPChecksumOffset}
