@@ -32,6 +32,9 @@ type Capture struct{}
 // New returns an error.
 func New(string) (*Lab, error) { return nil, errSystem }
 
+// Inside returns an error.
+func Inside(string, func() error) error { return errSystem }
+
 // Host returns an error.
 func (l *Lab) Host(string) (*Host, error) { return nil, errSystem }
 

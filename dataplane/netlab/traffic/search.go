@@ -31,15 +31,17 @@ type Search struct {
 	Try func(rate float64, final bool) (UDPResult, error)
 	// Start is a rate from which to search, such as the last one found; 0 for none.
 	Start float64
+	// Limited is set by Run: the generator sends no more than the rate found, and the
+	// path may carry more.
+	Limited bool
 
-	low, high float64   // carried, not carried; 0 and +Inf while unknown
-	best      UDPResult // the probe at low
+	low, high float64 // carried, not carried; 0 and +Inf while unknown
 }
 
 // Run searches, and returns the result of the final trial at the rate found: what was
 // carried for the full time, not what the probes promised.
 func (s *Search) Run() (UDPResult, error) {
-	s.low, s.high, s.best = 0, math.Inf(1), UDPResult{}
+	s.low, s.high, s.Limited = 0, math.Inf(1), false
 	next, err := s.first()
 	for probe := 0; err == nil && probe < maxProbes && !s.narrow(); probe++ {
 		next, err = s.probe(next)
@@ -66,7 +68,7 @@ func (s *Search) first() (float64, error) {
 		return 0, err
 	}
 	if carried(flood) { // the generator is the limit
-		s.low, s.high, s.best = flood.Offered(), flood.Offered(), flood
+		s.low, s.high, s.Limited = flood.Offered(), flood.Offered(), true
 		return 0, nil
 	}
 	s.high = flood.Offered()
@@ -83,9 +85,9 @@ func (s *Search) probe(rate float64) (float64, error) {
 		s.high = min(s.high, rate)
 		return s.next(r), nil
 	}
-	s.low, s.best = max(s.low, min(rate, r.Offered())), r
+	s.low = max(s.low, min(rate, r.Offered()))
 	if r.Offered() < generatorOK*rate {
-		s.high = s.low // more cannot be sent
+		s.high, s.Limited = s.low, true
 	}
 	return s.next(r), nil
 }

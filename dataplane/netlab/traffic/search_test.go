@@ -42,6 +42,9 @@ func TestSearchFindsCapacity(t *testing.T) {
 		if got := r.Delivered(); got > 1.001*limit+1 || got < 0.93*limit {
 			t.Fatalf("found %.0f of %.0f", got, limit)
 		}
+		if s.Limited && p.generator > 1.1*p.capacity || !s.Limited && p.capacity > 1.1*p.generator {
+			t.Fatalf("limited by the generator: %t", s.Limited)
+		}
 		if p.tries > 2*maxProbes+len(confirmations)+1 || p.finals == 0 {
 			t.Fatalf("%d tries, %d of them final", p.tries, p.finals)
 		}
