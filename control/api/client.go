@@ -148,6 +148,8 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("%w on %s: start one with vxtap up, or name its socket with --socket", ErrNoAgent, c.socket)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: permission denied: become root, or a member of the socket's group", c.socket)
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return fmt.Errorf("%w on %s any more: it ended before it did", ErrNoAgent, c.socket)
 	case isTimeout(err):
 		pid, _ := probe(c.socket) // the kernel tells, also of a process that is stopped
 		return fmt.Errorf("the agent on %s%s does not answer: see whether it is stopped: %w", c.socket, inParentheses(pid), err)

@@ -156,6 +156,26 @@ func TestNoAgent(t *testing.T) {
 	check("a dead agent's socket")
 }
 
+// An agent that ends while a client waits is no agent any more.
+func TestAgentEndsMeanwhile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "vxtap.sock")
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		for conn, err := ln.Accept(); err == nil; conn, err = ln.Accept() {
+			conn.Close()
+		}
+	}()
+	_, err = api.NewClient(path).Node(t.Context())
+	want := "no vxtap agent answers on " + path + " any more: it ended before it did"
+	if !errors.Is(err, api.ErrNoAgent) || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestStrangerOnTheSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.sock")
 	ln, err := net.Listen("unix", path)
