@@ -21,7 +21,7 @@ var (
 
 // refusal is a reason that a caller may act on, with a line for people.
 type refusal struct {
-	kind  error // one of the above
+	kind  error // one of the above, or net.ErrClosed
 	cause error // the system's error, or nil
 	text  string
 }
@@ -48,7 +48,7 @@ func closedError(name string) error {
 
 // goneError is what a queue returns once somebody else removed the interface.
 func goneError(name string) error {
-	return fmt.Errorf("interface %s is gone, removed by someone else: %w", name, net.ErrClosed)
+	return refuse(net.ErrClosed, nil, "interface %s was removed by someone else", name)
 }
 
 // unsupported is an offload that a queue does not take; the caller does the work.
