@@ -129,7 +129,7 @@ func TestBadCommandLines(t *testing.T) {
 		{up + "--ageing 10ms", `--ageing|"10ms"|at least 1s`},
 		{up + "--max-macs 0", `--max-macs|"0"`},
 		{up + "--reserved-bits ff", `--reserved-bits|"ff"|64 bits`},
-		{up + "--offload some", `--offload|"some"|auto or off`},
+		{up + "--offload some", `--offload|"some"|want auto`},
 		{up + "--nosuch", "--nosuch|vxtap up --help"},
 		{up + "eth0", `"eth0"|vxtap up --help`},
 		{"upp", `"upp"|did you mean vxtap up`},
