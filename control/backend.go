@@ -45,6 +45,7 @@ func (a *Agent) Node() api.Node {
 		Version: a.version, Local: a.node.Local, Port: a.node.Port, Started: a.started,
 		Underlay: api.UnderlayInfo{
 			Driver:              a.underlay.Driver,
+			Queues:              a.vtep.Workers(),
 			ReceiveBuffer:       a.underlay.ReceiveBuffer,
 			ReceiveBufferWanted: a.underlay.ReceiveBufferWanted,
 			Offloads:            offloads(a.underlay.Features),

@@ -38,6 +38,16 @@ func (s *NodeSpec) Check() error {
 	case a.Is6() && a.IsLinkLocalUnicast() && a.Zone() == "":
 		return fmt.Errorf("local address %v is link-local: name its interface with --local %v%%eth0, if it is eth0", a, a)
 	}
+	return s.checkQueues()
+}
+
+func (s *NodeSpec) checkQueues() error {
+	switch {
+	case s.Queues < 0 || s.Queues > MaxQueues:
+		return fmt.Errorf("bad number of queues %d: want one from 1 to %d", s.Queues, MaxQueues)
+	case s.Queues > 1 && s.Offload.Portable():
+		return fmt.Errorf("%d queues with --offload %v: the portable drivers have one; leave --queues out, or say --offload none", s.Queues, s.Offload)
+	}
 	return nil
 }
 

@@ -9,7 +9,8 @@ import (
 
 // Drivers makes the devices and sockets of an agent.
 type Drivers struct {
-	// OpenUnderlay opens the UDP side of the node.
+	// OpenUnderlay opens the UDP side of the node. If the spec leaves the number of
+	// queues open, it decides.
 	OpenUnderlay func(NodeSpec) (*Underlay, error)
 	// OpenDevice makes the device of a network. Every field of the spec is filled in.
 	OpenDevice func(DeviceSpec) (*Device, error)
@@ -27,7 +28,7 @@ type DeviceSpec struct {
 	MTU       int
 	Addresses []netip.Prefix
 	Queues    int
-	Portable  bool
+	Offload   Offload
 }
 
 // Device is a device that was made.

@@ -108,6 +108,15 @@ func ParsePort(s string) (uint16, error) {
 	return uint16(n), nil
 }
 
+// ParseQueues parses a number of queues.
+func ParseQueues(s string) (int, error) {
+	n, err := strconv.ParseUint(s, 10, 8)
+	if err != nil || n == 0 || n > MaxQueues {
+		return 0, fmt.Errorf("bad number of queues %q: want one from 1 to %d", s, MaxQueues)
+	}
+	return int(n), nil
+}
+
 // ParseAgeing parses a duration, or a number of seconds as iproute2 has it; 0 is for
 // ever, which is negative in the result.
 func ParseAgeing(s string) (time.Duration, error) {

@@ -7,6 +7,9 @@ import (
 	"github.com/vxtap/vxtap/encap"
 )
 
+// MaxQueues is the most queues that a node can have.
+const MaxQueues = 16
+
 // NodeSpec is what a user asks of the node as a whole.
 type NodeSpec struct {
 	// Local is the underlay address that the VTEP answers from.
@@ -14,8 +17,11 @@ type NodeSpec struct {
 	// Port is the UDP port of this VTEP and, unless they say otherwise, of its remotes;
 	// 0 means 4789.
 	Port uint16
-	// Portable uses the portable drivers, one frame a system call.
-	Portable bool
+	// Queues is how many workers there are in each direction, each with a queue of every
+	// device and a socket of its own, up to MaxQueues; 0 leaves it to the drivers.
+	Queues int
+	// Offload says what the drivers are to make use of.
+	Offload Offload
 }
 
 // NetworkSpec is what a user asks of one overlay network.

@@ -1,14 +1,13 @@
 package main
 
 import (
-	"errors"
 	"net/netip"
+	"runtime"
 
 	"github.com/vxtap/vxtap/control"
 	"github.com/vxtap/vxtap/dataplane"
 	"github.com/vxtap/vxtap/dataplane/tap"
 	"github.com/vxtap/vxtap/dataplane/underlay"
-	"github.com/vxtap/vxtap/encap"
 )
 
 // drivers wires the agent to this system's devices and sockets.
@@ -21,18 +20,39 @@ func drivers() control.Drivers {
 	}
 }
 
+// maxDefaultQueues is the most queues that are opened unasked. Each costs memory, and the
+// CPUs of a machine are there for others too.
+const maxDefaultQueues = 8
+
+// queuesOf is how many queues a node gets. Only the Linux drivers have more than one.
+func queuesOf(node control.NodeSpec) int {
+	switch {
+	case node.Queues > 0:
+		return node.Queues
+	case node.Offload.Portable() || runtime.GOOS != "linux":
+		return 1
+	}
+	// The CPUs that this process may use, of a cgroup and an affinity mask too.
+	return min(runtime.GOMAXPROCS(0), maxDefaultQueues)
+}
+
 func openUnderlay(node control.NodeSpec) (*control.Underlay, error) {
-	s, err := underlay.Open(underlay.Config{
-		Local:    netip.AddrPortFrom(node.Local, node.Port),
-		Portable: node.Portable,
-	})
+	queues, err := underlay.OpenQueues(underlay.Config{
+		Local:     netip.AddrPortFrom(node.Local, node.Port),
+		Portable:  node.Offload.Portable(),
+		NoOffload: !node.Offload.Underlay(),
+	}, queuesOf(node))
 	if err != nil {
 		return nil, err
 	}
-	u := &control.Underlay{Queues: []dataplane.Underlay{s}, Driver: s.Driver()}
-	u.ReceiveBuffer, u.ReceiveBufferWanted = s.ReceiveBuffer()
-	for _, f := range s.Features() {
+	first := queues[0] // all are alike
+	u := &control.Underlay{Driver: first.Driver()}
+	u.ReceiveBuffer, u.ReceiveBufferWanted = first.ReceiveBuffer()
+	for _, f := range first.Features() {
 		u.Features = append(u.Features, feature(f.Name, f.Err))
+	}
+	for _, q := range queues {
+		u.Queues = append(u.Queues, q)
 	}
 	return u, nil
 }
@@ -45,37 +65,25 @@ func openDevice(spec control.DeviceSpec) (*control.Device, error) {
 		Addresses: spec.Addresses,
 		NetNS:     spec.NetNS,
 		Queues:    spec.Queues,
-		Portable:  spec.Portable,
+		Portable:  spec.Offload.Portable(),
+		NoOffload: !spec.Offload.TAP(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	device := &control.Device{
 		Name: d.Name(), MAC: d.MAC(), MTU: d.MTU(), Driver: d.Driver(), Drops: d.Drops, Close: d.Close,
-		Offloads: func() []control.Feature { return portOffloads(d) },
+		Offloads: func() (list []control.Feature) {
+			for _, f := range d.Features() {
+				list = append(list, feature(f.Name, f.Err))
+			}
+			return list
+		},
 	}
 	for _, q := range d.Queues() {
 		device.Queues = append(device.Queues, q)
 	}
 	return device, nil
-}
-
-// portOffloads says what a device takes on the frames written to it, now.
-func portOffloads(d *tap.Device) []control.Feature {
-	set := d.Queues()[0].Offloads()
-	why := errors.New("the driver " + d.Driver() + " or the kernel does not take it")
-	var list []control.Feature
-	for _, o := range []struct {
-		name string
-		bit  encap.OffloadSet
-	}{{"checksum", encap.OffloadCSUM}, {"tso", encap.OffloadTSO}, {"uso", encap.OffloadUSO}} {
-		if set&o.bit != 0 {
-			list = append(list, feature(o.name, nil))
-		} else {
-			list = append(list, feature(o.name, why))
-		}
-	}
-	return list
 }
 
 func feature(name string, err error) control.Feature {

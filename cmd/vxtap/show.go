@@ -40,7 +40,7 @@ func newShowCommand(e *env) *cobra.Command {
 func describeNode(n *api.Node, now time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "node %v port %d, version %s, up %v\n", n.Local, n.Port, n.Version, now.Sub(n.Started).Truncate(time.Second))
-	fmt.Fprintf(&b, "underlay %s, receive buffer %s\n", n.Underlay.Driver, receiveBuffer(&n.Underlay))
+	fmt.Fprintf(&b, "underlay %s, queues %d, receive buffer %s\n", n.Underlay.Driver, n.Underlay.Queues, receiveBuffer(&n.Underlay))
 	describeOffloads(&b, n.Underlay.Offloads)
 	for i := range n.Networks {
 		b.WriteByte('\n')

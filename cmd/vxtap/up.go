@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,7 +76,8 @@ func (o *upOptions) flags(c *cobra.Command) {
 	flagOf(fs, &o.tos, control.ParseTOS, "tos", "inherit|N", "inherit", "TOS or traffic class of outer packets; its ECN bits always follow the inner packet")
 	flagOf(fs, &o.reserved, control.ParseReservedBits, "reserved-bits", "0xHEX", "", "reserved bits of the VXLAN header that others may set, 64 bits")
 	fs.StringVar(&n.NetNS, "netns", "", "network namespace for the TAP, by `NAME|PATH`")
-	flagOf(fs, &o.node.Portable, parseOffload, "offload", "auto|off", "auto", "off uses the portable drivers, a frame a system call")
+	flagOf(fs, &o.node.Queues, control.ParseQueues, "queues", "N", "", fmt.Sprintf("workers in each direction, 1 to %d (default the CPUs it may use, at most %d)", control.MaxQueues, maxDefaultQueues))
+	flagOf(fs, &o.node.Offload, control.ParseOffload, "offload", "auto|tap|underlay|none|off", "auto", "what is left to the kernel: all it can, only the TAP's or the UDP sockets' part, nothing; off uses the portable drivers, a frame a system call")
 }
 
 func parseMaxMACs(s string) (int, error) {
@@ -86,17 +86,6 @@ func parseMaxMACs(s string) (int, error) {
 		return 0, fmt.Errorf("bad number of MACs %q: want one from 1 to %d", s, 1<<24-1)
 	}
 	return int(n), nil
-}
-
-// parseOffload reports whether the portable drivers are wanted.
-func parseOffload(s string) (bool, error) {
-	switch s {
-	case "auto":
-		return false, nil
-	case "off":
-		return true, nil
-	}
-	return false, fmt.Errorf("bad offload %q: want auto or off", s)
 }
 
 // finish brings the flags into the specs and checks them together.
@@ -144,7 +133,7 @@ func serve(ctx context.Context, agent *control.Agent, ln net.Listener, log *zap.
 	notify(log, daemon.SdNotifyReady)
 	err := agent.Wait(ctx)
 	notify(log, daemon.SdNotifyStopping)
-	log.Info("stopping", zap.NamedError("why", cmp.Or(err, context.Cause(ctx))))
+	log.Info("stopping", zap.NamedError("why", context.Cause(ctx)))
 	stop()
 	return errors.Join(err, <-served)
 }

@@ -20,6 +20,7 @@ type Node struct {
 // UnderlayInfo describes the UDP side of a node.
 type UnderlayInfo struct {
 	Driver string `json:"driver"` // "linux" or "portable"
+	Queues int    `json:"queues"` // workers in each direction
 	// ReceiveBuffer is what the kernel granted each receiving socket, in bytes, and
 	// ReceiveBufferWanted what it was asked for.
 	ReceiveBuffer       int       `json:"receive_buffer"`
