@@ -45,9 +45,10 @@ func nonZero(checksum uint16) uint16 {
 //
 // The frame is a superframe if it is partial and its payload exceeds hint, the segment
 // size that came with it in bytes of transport payload (UDP_GRO), or 0. As the kernel
-// gives none for TCP, so is TCP in an IP packet longer than mtu, the port's; its
-// segments are as long as that allows. A large UDP packet without a hint is one
-// datagram, and cutting it up would make several.
+// gives none for TCP, so is TCP in an IP packet longer than mtu, the port's, less its
+// VLAN tags, which the tunnel has no more room for; its segments are as long as that
+// allows. A large UDP packet without a hint is one datagram, and cutting it up would
+// make several.
 //
 // In a superframe the lengths, that of the pseudo-header and that in a UDP header too,
 // are those of the whole: Linux makes it so (udp_send_skb, tcp_gro_complete), and its
@@ -78,7 +79,7 @@ func segmentSize(l *Layers, hint uint16, mtu int) uint16 {
 	if hint > 0 && l.End-l.Payload > int(hint) {
 		return hint
 	}
-	if room := mtu - (l.Payload - l.L3); l.Proto == ProtoTCP && l.End-l.L3 > mtu && room > 0 {
+	if room := mtu - (l.Payload - EthernetSize); l.Proto == ProtoTCP && l.End-l.Payload > room && room > 0 {
 		return uint16(room) // less than the packet, which is less than 64 KB
 	}
 	return 0
