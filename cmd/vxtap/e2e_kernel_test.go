@@ -72,7 +72,30 @@ func TestKernelPeer(t *testing.T) {
 					t.Errorf("the overlay's MTU is %d, not %d", mtu, f.mtu)
 				}
 				everythingFlows(t, a, b, f.mtu)
+				tenSeconds(t, a, b)
 				nothingLost(t, v)
+				noChecksumErrors(t, a, b)
+			})
+		}
+	}
+}
+
+// Two of our own, and of each kind.
+func TestTwoVXTAPs(t *testing.T) {
+	t.Parallel()
+	for _, f := range families {
+		for _, offload := range [][2]string{{"auto", "auto"}, {"auto", "off"}, {"off", "off"}} {
+			t.Run(f.name+"/"+offload[0]+"-"+offload[1], func(t *testing.T) {
+				t.Parallel()
+				a, b := newPair(t, netlab.LinkConfig{})
+				common := []string{"--vni", "16777215", "--tap", "overlay"}
+				v := startVXTAP(t, a, append(common, "--local", f.a, "--remote", f.b, "--offload", offload[0],
+					"--address", innerA+"/24", "--address", innerA6+"/64")...)
+				w := startVXTAP(t, b, append(common, "--local", f.b, "--remote", f.a, "--offload", offload[1],
+					"--address", innerB+"/24", "--address", innerB6+"/64")...)
+				everythingFlows(t, a, b, f.mtu)
+				nothingLost(t, v)
+				nothingLost(t, w)
 				noChecksumErrors(t, a, b)
 			})
 		}
@@ -99,7 +122,6 @@ func everythingFlows(t *testing.T, a, b *netlab.Host, mtu int) {
 		_, err := netlab.Transfer(within(t), e.from, e.to, netip.AddrPortFrom(ip(e.dst), 0), netlab.TransferConfig{Bytes: 16<<20 + 1, Verify: true})
 		check(t, err)
 	}
-	tenSeconds(t, a, b)
 }
 
 // tenSeconds runs TCP both ways at the same time.

@@ -18,16 +18,19 @@ import (
 func TestVLAN(t *testing.T) {
 	t.Parallel()
 	for _, f := range families {
-		for _, u := range []netlab.Underlay{netlab.Super, netlab.Bare} {
-			t.Run(f.name+"/"+string(u), func(t *testing.T) {
+		for _, way := range []struct {
+			underlay netlab.Underlay
+			offload  string
+		}{{netlab.Super, "auto"}, {netlab.Bare, "auto"}, {netlab.Super, "off"}} {
+			t.Run(f.name+"/"+string(way.underlay)+"/offload "+way.offload, func(t *testing.T) {
 				t.Parallel()
 				lab := newLab(t)
 				a, b := newHost(t, lab, "a"), newHost(t, lab, "b")
 				c, d := newHost(t, lab, "c"), newHost(t, lab, "d")
 				check(t, lab.Link(a, "eth0", b, "eth0", netlab.LinkConfig{
-					A: prefixes("10.9.0.1/24", "fd09::1/64"), B: prefixes("10.9.0.2/24", "fd09::2/64"), Underlay: u,
+					A: prefixes("10.9.0.1/24", "fd09::1/64"), B: prefixes("10.9.0.2/24", "fd09::2/64"), Underlay: way.underlay,
 				}))
-				inner := netlab.LinkConfig{MTU: f.mtu - vlanTag, Underlay: u}
+				inner := netlab.LinkConfig{MTU: f.mtu - vlanTag, Underlay: way.underlay}
 				inner.A = prefixes(innerA+"/24", innerA6+"/64")
 				check(t, lab.Link(c, "eth0", a, "in0", inner))
 				inner.A = prefixes(innerB+"/24", innerB6+"/64")
@@ -35,7 +38,7 @@ func TestVLAN(t *testing.T) {
 				check(t, b.KernelVXLAN(netlab.VXLANConfig{
 					Name: "vx42", VNI: 42, Local: ip(f.b), Remotes: []netip.Addr{ip(f.a)}, MTU: f.mtu,
 				}))
-				v := startVXTAP(t, a, "--vni", "42", "--local", f.a, "--remote", f.b)
+				v := startVXTAP(t, a, "--vni", "42", "--local", f.a, "--remote", f.b, "--offload", way.offload)
 
 				const vid = 77
 				tagsA := tagBetween(t, a, "in0", "vx42", vid)
