@@ -63,7 +63,7 @@ func (c *conversation) next(size int) []byte {
 		encap.UDP(b[at:]).SetLength(l4 + size)
 	}
 	for i := range b[at+l4:] {
-		b[at+l4+i] = byte(c.count>>(8*(i%4))) + byte(i/4)
+		b[at+l4+i] = byte(c.count>>(8*(i%4))) + byte(i/4) + byte(c.port)
 	}
 	c.seq += uint32(size)
 	c.count++

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -301,6 +302,65 @@ func TestSuperframeThenSegments(t *testing.T) {
 		}
 		sameFlows(t, allInWireSize(t, got), want)
 	})
+}
+
+// TestMoreFlowsThanSuperframes: those begun first are written before their memory is
+// used again.
+func TestMoreFlowsThanSuperframes(t *testing.T) {
+	for flows := 60; flows <= 140; flows++ {
+		s, p := newMerging(t, mem.PortConfig{Offloads: everyOffload})
+		var frames [][]byte
+		for i := range flows {
+			c := conversation{dst: mergingMAC, src: remoteMAC, port: uint16(i)}
+			frames = append(frames, c.frames(equal(3, 30)...)...)
+		}
+		train, size := trainOf(frames...)
+		sameFlows(t, allInWireSize(t, s.receive(t, p, encap.Datagram{Data: train, SegmentSize: uint16(size)})), frames)
+	}
+}
+
+// TestFragmentsStayInOrder: a fragment has another hash than the rest of its flow.
+func TestFragmentsStayInOrder(t *testing.T) {
+	c := conversation{dst: mergingMAC, src: remoteMAC}
+	s, p := newMerging(t, mem.PortConfig{Offloads: everyOffload})
+	frames := c.frames(equal(9, 100)...)
+	for _, at := range []int{4, 5} {
+		ip := encap.IPv4(frames[at][encap.EthernetSize:][:encap.IPv4MinSize])
+		ip[6] = 0x20 // more to come
+		ip.SetChecksum(0)
+		ip.SetChecksum(^encap.Sum(ip, 0))
+	}
+	train, size := trainOf(frames...)
+	got := s.receive(t, p, encap.Datagram{Data: train, SegmentSize: uint16(size)})
+	if all := allInWireSize(t, got); !slices.EqualFunc(all, frames, bytes.Equal) || len(got) != 4 {
+		t.Errorf("%d frames, or not in order", len(got))
+	}
+}
+
+// TestSameFlowOnTwoNetworks: one MAC and one flow on each of two networks are two flows.
+func TestSameFlowOnTwoNetworks(t *testing.T) {
+	s, p := newMerging(t, mem.PortConfig{Offloads: everyOffload})
+	second, err := s.v.AddNetwork(NetworkConfig{VNI: 43})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := mem.NewPort(mem.PortConfig{Offloads: everyOffload})
+	if err := second.AddPort(PortConfig{Name: "other", MAC: mergingMAC, MTU: 1450, Queues: []Queue{q}}); err != nil {
+		t.Fatal(err)
+	}
+	c := conversation{dst: mergingMAC, src: remoteMAC, v6: true}
+	frames := c.frames(equal(10, 100)...)
+	train, size := trainOf(frames...)
+	for i := range frames {
+		encap.PutVXLAN(train[i*size:], encap.VNI(42+i%2))
+	}
+	got := s.receive(t, p, encap.Datagram{Data: train, SegmentSize: uint16(size)})
+	for i := range 5 {
+		f, ok := q.TryReceive()
+		if !ok || len(got) != 5 || !bytes.Equal(got[i].Data, frames[2*i]) || !bytes.Equal(f.Data, frames[2*i+1]) {
+			t.Fatalf("frame %d is not on its network", i)
+		}
+	}
 }
 
 // TestFloodStaysBehind: when an entry goes in the middle of a batch, the frames that are
