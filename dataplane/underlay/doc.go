@@ -1,6 +1,7 @@
 // Package underlay is the UDP side of a VTEP: one listening socket that is bound to
 // the address the VTEP answers from, and sockets on other source ports that are only
-// sent from, so that ECMP and RSS see more than one flow.
+// sent from, so that ECMP and RSS see more than one flow. With several queues each has
+// all of this, the listening sockets sharing the port ([OpenQueues]).
 //
 // [Open] returns a [Socket] with one of two drivers inside. The Linux driver moves
 // batches of datagrams and trains (see [encap.Datagram]) with recvmmsg and sendmmsg
@@ -8,9 +9,8 @@
 // golang.org/x/net and runs everywhere.
 //
 // What the portable driver lacks, beside speed:
-//   - no UDP_GRO: trains arrive as single datagrams. On Linux a kernel VTEP that hands
-//     over superframes of inner UDP is then misread by the kernel itself, so there it is
-//     a fallback and not a choice;
+//   - no UDP_GRO: trains arrive as single datagrams, and so do a kernel VTEP's
+//     superframes of inner UDP, which Linux then cuts;
 //   - trains are cut into datagrams here, not by the kernel;
 //   - the TOS of IPv4 is not seen on receipt (golang.org/x/net has no message for it),
 //     which an ECN-aware receiver takes as Not-ECT; on Windows neither TOS nor TTL is,
