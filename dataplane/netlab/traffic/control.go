@@ -43,6 +43,7 @@ type counted struct {
 	Duplicates uint64 `json:"duplicates"`
 	Reordered  uint64 `json:"reordered"`
 	SinkDrops  uint64 `json:"sink_drops"`
+	Nanos      int64  `json:"nanos"` // from the first datagram to the last
 	Err        string `json:"err,omitempty"`
 }
 

@@ -40,6 +40,7 @@ type UDPResult struct {
 	Sent       uint64        // as the sender's kernel said
 	Elapsed    time.Duration // of sending
 	Received   uint64        // each counted once
+	Span       time.Duration // from the first that arrived to the last
 	Duplicates uint64
 	Reordered  uint64 // of Received: came after a later one of their flow
 	// SinkDrops are those that arrived but did not fit the sink's sockets. They are lost,
@@ -58,8 +59,14 @@ func (r UDPResult) Loss() float64 {
 // Offered is how many datagrams a second were sent.
 func (r UDPResult) Offered() float64 { return rate(float64(r.Sent), r.Elapsed) }
 
-// Delivered is how many of them a second arrived.
-func (r UDPResult) Delivered() float64 { return rate(float64(r.Received), r.Elapsed) }
+// Delivered is how many of them a second arrived. What was still in a queue when sending
+// ended does not make it higher.
+func (r UDPResult) Delivered() float64 { return rate(float64(r.Received), max(r.Elapsed, r.Span)) }
+
+// Late reports whether datagrams kept arriving after sending had ended, for longer than a
+// sink that had to wait for the processor would explain: queues took up what the path
+// did not carry.
+func (r UDPResult) Late() bool { return r.Span > r.Elapsed+r.Elapsed/50+5*time.Millisecond }
 
 func rate(n float64, d time.Duration) float64 {
 	if d <= 0 {

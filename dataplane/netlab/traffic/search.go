@@ -31,8 +31,8 @@ type Search struct {
 	Try func(rate float64, final bool) (UDPResult, error)
 	// Start is a rate from which to search, such as the last one found; 0 for none.
 	Start float64
-	// Limited is set by Run: the generator sends no more than the rate found, and the
-	// path may carry more.
+	// Limited is set by Run: at the rate found, the sender can send no more. In-kernel
+	// paths work in the sender's own system calls, and so slow it down rather than lose.
 	Limited bool
 
 	low, high float64 // carried, not carried; 0 and +Inf while unknown
@@ -96,7 +96,7 @@ func (s *Search) probe(rate float64) (float64, error) {
 // have been somebody else's doing.
 func (s *Search) try(rate float64) (UDPResult, error) {
 	r, err := s.Try(rate, false)
-	if err == nil && !carried(r) && r.Loss() < 10*MaxLoss {
+	if err == nil && !carried(r) && r.Loss() < 10*MaxLoss && !r.Late() {
 		return s.Try(rate, false)
 	}
 	return r, err
@@ -127,5 +127,5 @@ func (s *Search) confirm() (UDPResult, error) {
 		ErrNoRate, s.low, 100*MaxLoss)
 }
 
-// carried reports whether a trial lost less than MaxLoss.
-func carried(r UDPResult) bool { return r.Sent > 0 && r.Loss() < MaxLoss }
+// carried reports whether a trial lost less than MaxLoss, and left nothing in queues.
+func carried(r UDPResult) bool { return r.Sent > 0 && r.Loss() < MaxLoss && !r.Late() }

@@ -66,6 +66,20 @@ func TestSearchTrustsOnlyFinalTrials(t *testing.T) {
 	}
 }
 
+// A queue that swallows a probe does not pass for a path that carries it.
+func TestSearchSeesQueues(t *testing.T) {
+	const capacity = 100e3
+	s := Search{Start: 80e3, Try: func(rate float64, _ bool) (UDPResult, error) {
+		r := UDPResult{Sent: uint64(rate), Received: uint64(rate), Elapsed: time.Second}
+		r.Span = time.Duration(max(1, rate/capacity) * float64(time.Second))
+		return r, nil
+	}}
+	r, err := s.Run()
+	if err != nil || r.Delivered() > 1.01*capacity || r.Offered() > 1.04*capacity || r.Delivered() < 0.95*capacity {
+		t.Errorf("%.0f offered, %.0f delivered, %v", r.Offered(), r.Delivered(), err)
+	}
+}
+
 func TestSearchGivesUp(t *testing.T) {
 	half := func(rate float64, _ bool) (UDPResult, error) {
 		return UDPResult{Sent: 1000, Elapsed: time.Second, Received: 500}, nil

@@ -95,6 +95,7 @@ func (rx *receiver) close() {
 func (rx *receiver) run() counted {
 	runtime.LockOSThread() // so that the kernel knows it as one that sleeps and wakes
 	defer runtime.UnlockOSThread()
+	var first time.Time
 	last := time.Now() // when something arrived
 	for {
 		n, err := rx.receive()
@@ -103,12 +104,18 @@ func (rx *receiver) run() counted {
 		}
 		if n > 0 {
 			last = time.Now()
+			if first.IsZero() {
+				first = last
+			}
 		}
 		sent := rx.sent.Load()
 		if sent == unknown {
 			continue
 		}
 		if c := rx.total(); c.Received >= sent || time.Since(last) > silence {
+			if c.Received > 0 {
+				c.Nanos = last.Sub(first).Nanoseconds()
+			}
 			return c
 		}
 	}

@@ -50,6 +50,7 @@ func (c *Client) udp(ctx context.Context, cfg UDPConfig) (UDPResult, error) {
 	}
 	result.Received, result.Duplicates = got.Received, got.Duplicates
 	result.Reordered, result.SinkDrops = got.Reordered, got.SinkDrops
+	result.Span = time.Duration(got.Nanos)
 	return result, nil
 }
 
