@@ -43,9 +43,11 @@ func main() {
 // run executes one command line and returns the exit code. What went wrong is one line
 // on stderr.
 func run(ctx context.Context, e *env, args []string) int {
-	root := newRoot(e)
-	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := profiled(e.getenv(profileVariable), func() error {
+		root := newRoot(e)
+		root.SetArgs(args)
+		return root.ExecuteContext(ctx)
+	})
 	if err == nil {
 		return exitDone
 	}

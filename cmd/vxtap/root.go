@@ -45,6 +45,7 @@ func newRoot(e *env) *cobra.Command {
 		newFDBCommand(e),
 		newStatsCommand(e),
 		newDemoCommand(e),
+		newBenchCommand(e),
 		newVersionCommand(e),
 	)
 	return root

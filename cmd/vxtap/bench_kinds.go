@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// benchKind is a subject that bench knows how to bring up.
+type benchKind struct {
+	key, title string
+	// args of "vxtap up" beyond the common ones; nil if the subject is no vxtap.
+	args []string
+}
+
+// Subjects that are no vxtap.
+const (
+	benchUnderlay = "underlay"
+	benchKernel   = "kernel"
+)
+
+// benchKinds are all, in the order in which they are shown.
+var benchKinds = [...]benchKind{
+	{key: benchUnderlay, title: "no tunnel: straight between the ends of the veth pair"},
+	{key: benchKernel, title: "the kernel's VXLAN device; all ratios are to it"},
+	{key: "vxtap", title: "vxtap as it comes", args: []string{"--offload", "auto"}},
+	{key: "no-offload", title: "vxtap with its Linux drivers, and nothing left to the kernel", args: []string{"--offload", "none"}},
+	{key: "portable", title: "vxtap with its portable drivers, a frame a system call", args: []string{"--offload", "off"}},
+}
+
+func findBenchKind(key string) *benchKind {
+	for i := range benchKinds {
+		if benchKinds[i].key == key {
+			return &benchKinds[i]
+		}
+	}
+	return nil
+}
+
+func benchKindKeys() (keys []string) {
+	for _, k := range benchKinds {
+		keys = append(keys, k.key)
+	}
+	return keys
+}
+
+func parseBenchSubject(s string) (string, error) {
+	if findBenchKind(s) == nil {
+		return "", fmt.Errorf("bad subject %q: want one of %s", s, strings.Join(benchKindKeys(), ", "))
+	}
+	return s, nil
+}
+
+func describeKinds() string {
+	t := table{indent: "  "}
+	for _, k := range benchKinds {
+		t.add(k.key, k.title)
+	}
+	return t.text()
+}
