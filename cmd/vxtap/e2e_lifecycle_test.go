@@ -73,7 +73,7 @@ func TestSignalDrains(t *testing.T) {
 	setNeighbour(t, a, "eth0", "10.9.0.2", hardwareAddr(t, b, "eth0"))
 	sent := wire(t, a)
 
-	const frames = 500
+	const frames = 2000 // almost what the TAP's ring holds: the signal is there before they are read
 	v.signal(syscall.SIGSTOP)
 	v.waitState('T')
 	var all [][]byte

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 
@@ -18,15 +19,21 @@ import (
 func TestUnderlayComesBack(t *testing.T) {
 	t.Parallel()
 	for _, driver := range []string{"auto", "off"} {
-		for _, family := range []struct{ local, remote, prefix string }{
-			{"10.9.0.1", "10.9.0.2", "10.9.0.1/24"},
-			{"fd09::1", "fd09::2", "fd09::1/64"},
+		for _, family := range []struct{ local, remote, prefix, other string }{
+			{"10.9.0.1", "10.9.0.2", "10.9.0.1/24", ""},
+			{"fd09::1", "fd09::2", "fd09::1/64", ""},
+			// There is still a route to the remote, but not from our address. (By IPv6
+			// the kernel goes on sending from an address that it has lost.)
+			{"10.9.0.1", "10.9.0.2", "10.9.0.1/24", "10.9.0.77/16"},
 		} {
-			t.Run("address "+family.local+" "+driver, func(t *testing.T) {
+			t.Run(fmt.Sprintf("address %s, left %q, %s", family.local, family.other, driver), func(t *testing.T) {
 				t.Parallel()
 				o := newOutage(t, driver, family.local, family.remote)
 				addr, err := netlink.ParseAddr(family.prefix)
 				check(t, err)
+				if family.other != "" {
+					check(t, o.a.AddAddress("eth0", netip.MustParsePrefix(family.other)))
+				}
 				o.during(func() { check(t, o.a.Netlink().AddrDel(o.eth0(), addr)) })
 				o.after(func() { check(t, o.a.AddAddress("eth0", netip.MustParsePrefix(family.prefix))) })
 			})
