@@ -18,6 +18,7 @@ type Device struct {
 	mtu     int
 	queues  []*Queue
 	granted granted
+	steered error      // nil if a flow stays on its queue
 	moving  sync.Mutex // held by Move; guards granted.trainSize
 	platform
 }

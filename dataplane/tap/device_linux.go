@@ -57,6 +57,9 @@ func openVNET(c Config) (*Device, error) {
 	}
 	d.name = name
 	d.control = first.control
+	if c.Queues > 1 {
+		d.steered = d.control(steer)
+	}
 	return d.setUp(c)
 }
 

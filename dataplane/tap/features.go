@@ -23,6 +23,7 @@ const (
 	FeatureWriteTSO      = "write-tso"      // TCP superframes may be written
 	FeatureWriteUSO      = "write-uso"      // UDP superframes may be written
 	FeatureTrainSize     = "train-size"     // superframes are no larger than one send takes
+	FeatureSteering      = "steering"       // of several queues, a flow is read from one
 )
 
 // kinds are the offloads and what they are called in each direction.
@@ -64,7 +65,11 @@ func (d *Device) Features() []Feature {
 	for _, k := range kinds {
 		list = append(list, Feature{k.write, d.granted.lack(now, k.bit)})
 	}
-	return append(list, Feature{FeatureTrainSize, d.trainSize()})
+	list = append(list, Feature{FeatureTrainSize, d.trainSize()})
+	if len(d.queues) > 1 {
+		list = append(list, Feature{FeatureSteering, d.steered})
+	}
+	return list
 }
 
 // lack says why set lacks an offload, or nil if it has it.
