@@ -148,13 +148,21 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("%w on %s: start one with vxtap up, or name its socket with --socket", ErrNoAgent, c.socket)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: permission denied: become root, or a member of the socket's group", c.socket)
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case isHangup(err):
 		return fmt.Errorf("%w on %s any more: it ended before it did", ErrNoAgent, c.socket)
 	case isTimeout(err):
 		pid, _ := probe(c.socket) // the kernel tells, also of a process that is stopped
 		return fmt.Errorf("the agent on %s%s does not answer: see whether it is stopped: %w", c.socket, inParentheses(pid), err)
 	}
 	return fmt.Errorf("ask the agent on %s: %w", c.socket, err)
+}
+
+// isHangup reports whether the agent took the connection and closed it before it answered.
+// For one that was closed before the request went out, net/http has no error to compare
+// with, only words.
+func isHangup(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		err.Error() == "http: server closed idle connection"
 }
 
 // isTimeout reports whether an agent let us wait for too long, be it for the connection,
