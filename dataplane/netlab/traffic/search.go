@@ -14,10 +14,10 @@ var ErrNoRate = errors.New("no rate without loss")
 
 // Bounds of a search.
 const (
-	maxProbes   = 12
-	precision   = 1.03 // of the bracket when it is narrow enough, high over low
-	lowestRate  = 500  // datagrams a second; a path that loses at this one does not work
-	generatorOK = 0.97 // of the rate asked for; below, the generator is what limits
+	maxProbes  = 12
+	precision  = 1.03 // of the bracket when it is narrow enough, high over low
+	lowestRate = 500  // datagrams a second; a path that loses at this one does not work
+	reached    = 0.97 // of the rate asked for; below, the sender cannot or had to wait
 )
 
 // confirmations are the parts of the rate found at which it is confirmed, one after the
@@ -35,7 +35,8 @@ type Search struct {
 	// paths work in the sender's own system calls, and so slow it down rather than lose.
 	Limited bool
 
-	low, high float64 // carried, not carried; 0 and +Inf while unknown
+	// Rates that were asked for: carried, and not carried; 0 and +Inf while unknown.
+	low, high float64
 }
 
 // Run searches, and returns the result of the final trial at the rate found: what was
@@ -43,7 +44,7 @@ type Search struct {
 func (s *Search) Run() (UDPResult, error) {
 	s.low, s.high, s.Limited = 0, math.Inf(1), false
 	next, err := s.first()
-	for probe := 0; err == nil && probe < maxProbes && !s.narrow(); probe++ {
+	for probe := 0; err == nil && probe < maxProbes && !s.found(); probe++ {
 		next, err = s.probe(next)
 	}
 	if err != nil {
@@ -52,9 +53,9 @@ func (s *Search) Run() (UDPResult, error) {
 	return s.confirm()
 }
 
-// narrow reports whether more probes would tell nothing more.
-func (s *Search) narrow() bool {
-	return s.low > 0 && s.high/s.low < precision || s.high < lowestRate
+// found reports whether more probes would tell nothing more.
+func (s *Search) found() bool {
+	return s.Limited || s.low > 0 && s.high/s.low < precision || s.high < lowestRate
 }
 
 // first returns the rate to probe first: near the start, or what arrives of all that can
@@ -63,16 +64,21 @@ func (s *Search) first() (float64, error) {
 	if s.Start > 0 {
 		return s.Start, nil
 	}
-	flood, err := s.Try(0, false)
+	r, err := s.flood()
+	return max(r.Delivered(), s.high/20, lowestRate), err
+}
+
+// flood sends as much as it can, which bounds the search from above.
+func (s *Search) flood() (UDPResult, error) {
+	r, err := s.Try(0, false)
 	if err != nil {
-		return 0, err
+		return r, err
 	}
-	if carried(flood) { // the generator is the limit
-		s.low, s.high, s.Limited = flood.Offered(), flood.Offered(), true
-		return 0, nil
+	s.high = max(r.Offered(), s.low)
+	if carried(r) {
+		s.low, s.Limited = s.high, true
 	}
-	s.high = flood.Offered()
-	return max(flood.Delivered(), s.high/20, lowestRate), nil
+	return r, nil
 }
 
 // probe tries a rate, moves one end of the bracket there, and returns what to try next.
@@ -85,9 +91,12 @@ func (s *Search) probe(rate float64) (float64, error) {
 		s.high = min(s.high, rate)
 		return s.next(r), nil
 	}
-	s.low = max(s.low, min(rate, r.Offered()))
-	if r.Offered() < generatorOK*rate {
-		s.high, s.Limited = s.low, true
+	s.low = max(s.low, rate)
+	if r.Offered() < reached*rate && math.IsInf(s.high, 1) {
+		// Before asking for more and more, look how much there is.
+		if r, err = s.flood(); err != nil {
+			return 0, err
+		}
 	}
 	return s.next(r), nil
 }
@@ -117,9 +126,14 @@ func (s *Search) confirm() (UDPResult, error) {
 	if s.low == 0 {
 		return UDPResult{}, fmt.Errorf("%w: more than %.1f %% is lost at %.0f datagrams a second", ErrNoRate, 100*MaxLoss, s.high)
 	}
-	for _, part := range confirmations {
-		r, err := s.Try(part*s.low, true)
+	for i, part := range confirmations {
+		rate := part * s.low
+		if s.Limited && i == 0 {
+			rate = 0
+		}
+		r, err := s.Try(rate, true)
 		if err != nil || carried(r) {
+			s.Limited = s.Limited && rate == 0
 			return r, err
 		}
 	}
