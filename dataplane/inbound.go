@@ -227,15 +227,15 @@ func (w *inWorker) frame(a *arrival, data []byte) {
 
 // toPort hands a frame to a port, as part of a superframe if it can be.
 func (w *inWorker) toPort(p *port, f *encap.Frame, c *counters) {
-	s := w.merges.look(p, f, &w.layers)
-	if w.merges.join(&s) {
+	w.merges.look(p, f, &w.layers)
+	if w.merges.join() {
 		return
 	}
 	if w.merges.full() {
 		w.settle()
 	}
 	entry := w.enter(c, len(f.Data), wireFrames(f, &w.layers))
-	if !w.merges.begin(&s, entry) {
+	if !w.merges.begin(entry) {
 		w.writes.add(p, f, entry)
 	}
 }

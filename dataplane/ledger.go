@@ -52,29 +52,58 @@ func (l *ledger) dropped(entry int, why Drop) {
 
 // settle counts every entry and empties the ledger.
 func (l *ledger) settle() {
+	var t tally
 	for i := range l.entries[:l.n] {
-		l.entries[i].count()
+		e := &l.entries[i]
+		if e.counters != t.counters {
+			t.post()
+			t = tally{counters: e.counters}
+		}
+		t.count(e)
 	}
+	t.post()
 	l.n = 0
 }
 
-func (e *ledgerEntry) count() {
-	c := e.counters
-	c.frames.Add(e.weight)
-	c.bytes.Add(e.bytes)
+// A tally adds up entries for the same counters, so that what others may be reading is
+// touched once for many frames.
+type tally struct {
+	*counters
+	frames, bytes             uint64
+	forwarded, forwardedBytes uint64
+	copies                    uint64
+}
+
+func (t *tally) count(e *ledgerEntry) {
+	t.frames += e.weight
+	t.bytes += e.bytes
+	if e.delivered == e.weight {
+		t.forwarded += e.weight
+		t.forwardedBytes += e.bytes
+		return
+	}
 	forwarded := min(e.delivered, e.weight)
-	if forwarded > 0 {
-		c.forwarded.Add(forwarded)
-		c.forwardedBytes.Add(e.bytes * forwarded / e.weight)
-	}
-	if copies := e.delivered - forwarded; copies > 0 {
-		c.copies.Add(copies)
-	}
+	t.forwarded += forwarded
+	t.forwardedBytes += e.bytes * forwarded / e.weight
+	t.copies += e.delivered - forwarded
 	if lost := e.weight - forwarded; lost > 0 {
 		why := e.drop
 		if why == dropNone { // nobody wanted it
 			why = DropNoDestination
 		}
-		c.drops[why].Add(lost)
+		t.drops[why].Add(lost)
 	}
+}
+
+// post brings the sums to the counters.
+func (t *tally) post() {
+	if t.counters == nil {
+		return
+	}
+	c := t.counters
+	c.frames.Add(t.frames)
+	c.bytes.Add(t.bytes)
+	c.forwarded.Add(t.forwarded)
+	c.forwardedBytes.Add(t.forwardedBytes)
+	c.copies.Add(t.copies)
 }

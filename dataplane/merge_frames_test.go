@@ -3,6 +3,7 @@ package dataplane
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -36,6 +37,10 @@ func kinds() (all []conversation) {
 		all = append(all, c)
 	}
 	return all
+}
+
+func (c *conversation) name() string {
+	return fmt.Sprintf("ipv6=%t,tcp=%t,vlan=%t,stamps=%t", c.v6, c.tcp, c.vlan, c.stamps)
 }
 
 // next returns the flow's next frame, with size bytes of payload.

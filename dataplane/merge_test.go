@@ -33,7 +33,7 @@ func newMerging(t testing.TB, cfg mem.PortConfig) (*stepped, *mem.Port) {
 // eachKind runs a test for every kind of conversation with the merging port.
 func eachKind(t *testing.T, test func(t *testing.T, c *conversation)) {
 	for _, c := range kinds() {
-		t.Run(fmt.Sprintf("ipv6=%t,tcp=%t,vlan=%t,stamps=%t", c.v6, c.tcp, c.vlan, c.stamps), func(t *testing.T) {
+		t.Run(c.name(), func(t *testing.T) {
 			c.dst = mergingMAC
 			test(t, &c)
 		})

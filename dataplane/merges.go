@@ -24,6 +24,7 @@ type merges struct {
 	runs   [maxMerges]mergeRun
 	n      int                   // runs in use, open or not, until the batch is written
 	open   [mergeSlots]*mergeRun // by flow
+	at     segment               // the frame at hand
 }
 
 // mergeRun is a superframe, in the making or waiting to be written.
@@ -48,10 +49,11 @@ func (m *merges) slot(f *encap.Frame, l *encap.Layers) int {
 	return int(encap.FlowHash(f.Data, l, m.seed) % mergeSlots)
 }
 
-// look prepares a frame for merging. State is left unknown, which keeps it from being
+// look makes f the frame at hand. Its state is left unknown, which keeps it from being
 // joined, if it has no payload or the port would not take the superframe.
-func (m *merges) look(p *port, f *encap.Frame, l *encap.Layers) segment {
-	s := segment{frame: f, layers: l, port: p, slot: m.slot(f, l)}
+func (m *merges) look(p *port, f *encap.Frame, l *encap.Layers) {
+	s := &m.at
+	s.frame, s.layers, s.port, s.slot, s.state = f, l, p, m.slot(f, l), encap.ChecksumUnknown
 	offload := encap.OffloadTSO
 	if l.Proto == encap.ProtoUDP {
 		offload = encap.OffloadUSO
@@ -64,12 +66,12 @@ func (m *merges) look(p *port, f *encap.Frame, l *encap.Layers) segment {
 	default:
 		s.state = encap.VerifyChecksum(f.Data, l)
 	}
-	return s
 }
 
-// join adds s to the superframe of its flow and reports whether it could. If not, that
-// superframe has ended, and s is to follow it.
-func (m *merges) join(s *segment) bool {
+// join adds the frame at hand to the superframe of its flow and reports whether it
+// could. If not, that superframe has ended, and the frame is to follow it.
+func (m *merges) join() bool {
+	s := &m.at
 	if s.layers.Fragment {
 		m.close() // its hash is not that of its flow's other packets
 		return false
@@ -88,10 +90,10 @@ func (m *merges) join(s *segment) bool {
 	return joined
 }
 
-// begin starts a superframe with s, whose ledger entry is given, and reports false if
-// nothing could be joined to it. There must be room.
-func (m *merges) begin(s *segment, entry int) bool {
-	r := &m.runs[m.n]
+// begin starts a superframe with the frame at hand, whose ledger entry is given, and
+// reports false if nothing could be joined to it. There must be room.
+func (m *merges) begin(entry int) bool {
+	s, r := &m.at, &m.runs[m.n]
 	if !r.Begin(s.frame.Data, s.layers, s.state) || r.Last() {
 		return false
 	}

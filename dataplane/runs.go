@@ -1,6 +1,8 @@
 package dataplane
 
 import (
+	"net/netip"
+
 	"github.com/vxtap/vxtap/encap"
 )
 
@@ -18,12 +20,11 @@ const (
 // (the last may be shorter), remote, source socket, TOS and TTL. Their frames may be
 // segments of one superframe, or many small frames, of one flow or several.
 type run struct {
-	encap.Datagram // Data and More are filled in when it is sent
-	to             *destination
-	size           int // of each segment but the last, in bytes
-	bytes          int
-	segments       int
-	last           bool // a shorter segment has ended it
+	outer
+	size     int // of each segment but the last, in bytes
+	bytes    int
+	segments int
+	last     bool // a shorter segment has ended it
 
 	slices  [2 * maxRunSegments][]byte
 	used    int
@@ -31,19 +32,26 @@ type run struct {
 	entries [maxRunSegments]uint8 // of each segment in the ledger
 }
 
-// begin empties r for datagrams like d.
-func (r *run) begin(d encap.Datagram, to *destination) {
-	r.Datagram, r.to = d, to
+// outer is what the datagrams of a run have in common.
+type outer struct {
+	to               *destination
+	remote           netip.AddrPort // one of to's
+	source, tos, ttl uint8          // as in encap.Datagram
+}
+
+// begin empties r for datagrams under o.
+func (r *run) begin(o *outer) {
+	r.outer = *o
 	r.size, r.bytes, r.segments, r.used, r.last = 0, 0, 0, 0, false
 }
 
-// takes reports whether a segment of n bytes to the same place can follow.
-func (r *run) takes(d *encap.Datagram, to *destination, n, limit int) bool {
-	switch {
-	case r.last || r.segments >= limit || n > r.size || r.bytes+n > maxRunBytes:
+// takes reports whether a segment of n bytes under o can follow, of at most limit. The
+// source is the same.
+func (r *run) takes(o *outer, n, limit int) bool {
+	if r.last || r.segments >= limit || n > r.size || r.bytes+n > maxRunBytes {
 		return false
 	}
-	return r.to == to && r.Remote == d.Remote && r.TOS == d.TOS && r.TTL == d.TTL
+	return r.to == o.to && r.tos == o.tos && r.ttl == o.ttl && r.remote == o.remote
 }
 
 // add appends a segment: a header, and a payload that follows it or nil.
@@ -66,7 +74,7 @@ func (r *run) add(header, payload []byte, entry int) {
 
 // datagram returns the whole run as one datagram or train.
 func (r *run) datagram() encap.Datagram {
-	d := r.Datagram
+	d := r.header()
 	d.Data, d.More = r.slices[0], r.slices[1:r.used]
 	if r.segments > 1 {
 		d.SegmentSize = uint16(r.size)
@@ -80,7 +88,12 @@ func (r *run) segment(i int) encap.Datagram {
 	if i+1 < r.segments {
 		end = int(r.first[i+1])
 	}
-	d := r.Datagram
+	d := r.header()
 	d.Data, d.More = r.slices[r.first[i]], r.slices[int(r.first[i])+1:end]
 	return d
+}
+
+// header returns a datagram without its bytes.
+func (r *run) header() encap.Datagram {
+	return encap.Datagram{Remote: r.remote, Source: r.source, TOS: r.tos, TTL: r.ttl}
 }

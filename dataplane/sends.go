@@ -56,21 +56,21 @@ func (s *sends) init(u Underlay, seed uint64, l *ledger) {
 // add encapsulates a frame for each remote of a destination. Its checksum is finished,
 // unless it is a superframe.
 func (s *sends) add(out *outgoing, to *destination) {
-	d := s.outer(out)
-	for _, d.Remote = range to.remotes {
+	o := outer{to: to, source: s.source(out), tos: outerTOS(out), ttl: out.network.cfg.TTL}
+	for _, o.remote = range to.remotes {
 		if out.frame.Offload.GSO != encap.GSONone {
-			s.addSegments(out, d, to)
+			s.addSegments(out, &o)
 			continue
 		}
 		packet := out.buf[encap.Headroom-encap.VXLANSize : encap.Headroom+len(out.frame.Data)]
 		copy(packet, out.network.header[:])
-		s.put(&d, to, packet, nil, out.entry)
+		s.put(&o, packet, nil, out.entry)
 	}
 }
 
 // addSegments cuts a superframe into datagrams: a header block each, beside a slice of
 // the original payload.
-func (s *sends) addSegments(out *outgoing, d encap.Datagram, to *destination) {
+func (s *sends) addSegments(out *outgoing, o *outer) {
 	if !s.cut.Reset(out.frame.Data, out.layers, out.frame.Offload) {
 		s.ledger.dropped(out.entry, DropMalformed)
 		return
@@ -86,46 +86,47 @@ func (s *sends) addSegments(out *outgoing, d encap.Datagram, to *destination) {
 		}
 		copy(header[:], out.network.header[:])
 		s.used++
-		s.put(&d, to, header[:encap.VXLANSize+size], payload, out.entry)
+		s.put(o, header[:encap.VXLANSize+size], payload, out.entry)
 	}
 }
 
-// outer fills in what the outer headers take from the frame: the source port from its
-// flow, DSCP and ECN from its IP header (RFC 6040; RFC 2983's uniform model unless the
-// DSCP is fixed).
-func (s *sends) outer(out *outgoing) encap.Datagram {
-	n := out.network
-	d := encap.Datagram{TTL: n.cfg.TTL, Source: encap.SourceListen}
-	if s.sources > 0 {
-		d.Source = uint8(encap.FlowHash(out.frame.Data, out.layers, s.seed) & (s.sources - 1))
+// source chooses the source port of a frame by its flow.
+func (s *sends) source(out *outgoing) uint8 {
+	if s.sources == 0 {
+		return encap.SourceListen
 	}
+	return uint8(encap.FlowHash(out.frame.Data, out.layers, s.seed) & (s.sources - 1))
+}
+
+// outerTOS takes DSCP and ECN from the frame's IP header (RFC 6040; RFC 2983's uniform
+// model unless the DSCP is fixed).
+func outerTOS(out *outgoing) uint8 {
 	inner, _ := encap.InnerTOS(out.frame.Data, out.layers)
 	dscp := inner
-	if n.cfg.FixedTOS {
-		dscp = n.cfg.TOS
+	if out.network.cfg.FixedTOS {
+		dscp = out.network.cfg.TOS
 	}
-	d.TOS = encap.EncapECN(encap.ECNOf(inner)).In(dscp)
-	return d
+	return encap.EncapECN(encap.ECNOf(inner)).In(dscp)
 }
 
 // sourceSlot numbers the source ports; the listening socket's comes last.
-func sourceSlot(d *encap.Datagram) int { return min(int(d.Source), encap.MaxSources) }
+func sourceSlot(source uint8) int { return min(int(source), encap.MaxSources) }
 
 // put appends a datagram to the train of its source port, or begins another.
-func (s *sends) put(d *encap.Datagram, to *destination, header, payload []byte, entry int) {
+func (s *sends) put(o *outer, header, payload []byte, entry int) {
 	limit := s.limit
-	if to.single.Load() {
+	if o.to.single.Load() {
 		limit = 1
 	}
-	open := &s.open[sourceSlot(d)]
+	open := &s.open[sourceSlot(o.source)]
 	n := len(header) + len(payload)
-	if r := *open; r == nil || !r.takes(d, to, n, limit) {
+	if r := *open; r == nil || !r.takes(o, n, limit) {
 		if s.n == maxRuns {
 			s.flush()
 		}
 		r = &s.runs[s.n]
 		s.n++
-		r.begin(*d, to)
+		r.begin(o)
 		*open = r
 	}
 	(*open).add(header, payload, entry)
@@ -152,7 +153,7 @@ func (s *sends) flush() {
 func (s *sends) arrange() {
 	var next [encap.MaxSources + 1]int // where the next run of a port goes
 	for i := range s.runs[:s.n] {
-		next[sourceSlot(&s.runs[i].Datagram)]++
+		next[sourceSlot(s.runs[i].source)]++
 	}
 	at := 0
 	for source, n := range next {
@@ -161,7 +162,7 @@ func (s *sends) arrange() {
 	}
 	for i := range s.runs[:s.n] {
 		r := &s.runs[i]
-		n := &next[sourceSlot(&r.Datagram)]
+		n := &next[sourceSlot(r.source)]
 		s.order[*n], s.dgrams[*n] = r, r.datagram()
 		*n++
 	}

@@ -1,5 +1,10 @@
 package encap
 
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
 // ChecksumState is what the transport checksum of a frame is worth.
 type ChecksumState uint8
 
@@ -57,11 +62,21 @@ func PseudoHeader(frame []byte, l *Layers) uint16 {
 // pseudoHeader is PseudoHeader for a transport header and payload of length bytes, in a
 // frame that transportLength has accepted.
 func pseudoHeader(frame []byte, l *Layers, length int) uint16 {
-	sum := AddSums(uint16(l.Proto), uint16(length))
+	// As in Sum, the words are added up with their bytes in the other order. A few of
+	// 32 bits cannot overflow 64.
+	sum := uint64(l.Proto)<<8 + uint64(bits.ReverseBytes16(uint16(length)))
 	if l.EtherType == EtherTypeIPv4 {
-		return Sum(frame[l.L3+ipv4Src:l.L3+IPv4MinSize], sum)
+		a := frame[l.L3+ipv4Src : l.L3+IPv4MinSize]
+		sum += uint64(binary.LittleEndian.Uint32(a)) + uint64(binary.LittleEndian.Uint32(a[4:]))
+		return bits.ReverseBytes16(fold(sum, 0))
 	}
-	return Sum(frame[l.L3+ipv6Src:l.L3+IPv6Size], sum)
+	a := frame[l.L3+ipv6Src : l.L3+IPv6Size]
+	for range 4 {
+		word := binary.LittleEndian.Uint64(a)
+		sum += word>>32 + word&0xffffffff
+		a = a[8:]
+	}
+	return bits.ReverseBytes16(fold(sum, 0))
 }
 
 // transportLength returns how many bytes from L4 on the transport checksum covers, or 0

@@ -63,9 +63,9 @@ func (c *Coalescer) Begin(frame []byte, l *Layers, state ChecksumState) bool {
 func (c *Coalescer) Join(frame []byte, l *Layers, state ChecksumState) bool {
 	n := l.End - l.Payload
 	switch {
-	case c.last || c.n == MaxCoalesced || n > c.size || c.l.End-c.l.L3+c.total-c.size+n > 0xffff:
+	case c.n == 0 || c.last || c.n == MaxCoalesced || n > c.size || c.l.End-c.l.L3+c.total-c.size+n > 0xffff:
 		return false
-	case !joinable(frame, l, state) || !c.sameFlow(frame, l) || !c.follows(frame):
+	case !c.sameFlow(frame, l) || !joinable(frame, l, state) || !c.follows(frame):
 		return false
 	}
 	if l.EtherType == EtherTypeIPv4 {

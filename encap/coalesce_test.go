@@ -486,9 +486,16 @@ func spoilt(t *rapid.T) []byte {
 	p.payload = payloadOf(rapid.IntRange(0, 50).Draw(t, "payload"))
 	f, _ := p.frame(t)
 	for range rapid.IntRange(0, 3).Draw(t, "changes") {
-		f[rapid.IntRange(0, len(f)-1).Draw(t, "at")] ^= rapid.Byte().Draw(t, "bits")
+		spoil(t, f)
 	}
 	return f[:rapid.IntRange(0, len(f)).Draw(t, "length")]
+}
+
+// spoil changes a byte of frame, if it has any.
+func spoil(t *rapid.T, frame []byte) {
+	if len(frame) > 0 {
+		frame[rapid.IntRange(0, len(frame)-1).Draw(t, "at")] ^= rapid.Byte().Draw(t, "bits")
+	}
 }
 
 // TestCoalesceLaw: trains with frames lost, doubled, swapped, spoilt, cut short.
@@ -506,9 +513,9 @@ func TestCoalesceLaw(t *testing.T) {
 			case 1:
 				frames = slices.Insert(frames, i, bytes.Clone(frames[j]))
 			case 2:
-				frames[i][rapid.IntRange(0, len(frames[i])-1).Draw(t, "at")] ^= rapid.Byte().Draw(t, "bits")
+				spoil(t, frames[i])
 			case 3:
-				frames[i][rapid.IntRange(0, len(frames[i])-1).Draw(t, "at")] ^= rapid.Byte().Draw(t, "bits")
+				spoil(t, frames[i])
 				refit(frames[i])
 			case 4:
 				frames = slices.Insert(frames, i, spoilt(t))

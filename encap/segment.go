@@ -76,7 +76,7 @@ func (s *Segmenter) Segments() int {
 // As the payload is only read, header may be part of the frame, in front of it.
 func (s *Segmenter) Next(header []byte) (headerLen int, payload []byte, ok bool) {
 	headerLen = s.l.Payload
-	if s.Segments() == 0 || len(header) < headerLen {
+	if len(s.payload) == 0 && !s.first || len(header) < headerLen {
 		return 0, nil, false
 	}
 	n := min(s.size, len(s.payload))

@@ -1,0 +1,147 @@
+package dataplane
+
+import (
+	"testing"
+	"time"
+
+	"github.com/vxtap/vxtap/dataplane/mem"
+	"github.com/vxtap/vxtap/encap"
+)
+
+// measured is a stepped VTEP on a wire that keeps trains, so that what is measured is
+// one copy by the port, one by the underlay, and the code between.
+func measured(b *testing.B) *stepped {
+	s := newStepped(b, false, 1)
+	wire := mem.NewNetwork(mem.Impairments{KeepTrains: true}, 1)
+	u, err := wire.Underlay(s.u.Addr(), mem.UnderlayConfig{Sources: 16})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := wire.Underlay(s.n.Remotes()[0], mem.UnderlayConfig{Discard: true}); err != nil {
+		b.Fatal(err)
+	}
+	s.out.sends.init(u, 1, &s.out.ledger)
+	return s
+}
+
+// superOut has the first port bring superframes of 64 KB, and superIn has the same come
+// from the remote, as trains of segments.
+func (s *stepped) superOut(c conversation) {
+	c.dst, c.src = remoteMAC, steppedMAC
+	super := c.next(superSize)
+	s.first.Repeat([]encap.Frame{{Data: super, Offload: leave(super, superSegment)}}, 1<<62)
+}
+
+func (s *stepped) superIn(c conversation) {
+	c.dst, c.src = steppedMAC, remoteMAC
+	train, size := trainOf(c.frames(equal(superSize/superSegment, superSegment)...)...)
+	s.u.Repeat([]encap.Datagram{{Data: train, SegmentSize: uint16(size), Remote: s.n.Remotes()[0]}}, 1<<62)
+}
+
+const (
+	superSegment = 1380
+	superSize    = 44 * superSegment // with all headers just under what one send takes
+)
+
+// BenchmarkSuperframe carries superframes of 64 KB out and in, and in the same run
+// copies and sums as many bytes: the ratios of the times are what counts (at most 2).
+func BenchmarkSuperframe(b *testing.B) {
+	for _, kind := range []int{0, 1, 2, 3, 11} {
+		c := kinds()[kind]
+		b.Run(c.name(), func(b *testing.B) {
+			s := measured(b)
+			s.superOut(c)
+			s.superIn(c)
+			from, to := make([]byte, superSize), newBuffers(batchSize, 0, superSize)
+			var out, in, both time.Duration
+			b.ReportAllocs()
+			for b.Loop() {
+				start := time.Now()
+				if s.stepOut() != batchSize {
+					b.Fatal("no batch")
+				}
+				out += time.Since(start)
+				start = time.Now()
+				if s.stepIn() != batchSize {
+					b.Fatal("no batch")
+				}
+				in += time.Since(start)
+				start = time.Now()
+				for _, buf := range to {
+					copy(buf, from)
+					encap.Sum(buf, 0)
+				}
+				both += time.Since(start)
+			}
+			s.conserved(b)
+			n := float64(b.N * batchSize)
+			b.ReportMetric(float64(out)/n, "ns/out")
+			b.ReportMetric(float64(in)/n, "ns/in")
+			b.ReportMetric(float64(both)/n, "ns/copy+sum")
+			b.ReportMetric(float64(out)/float64(both), "out/copy+sum")
+			b.ReportMetric(float64(in)/float64(both), "in/copy+sum")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkSmall carries frames with 64 bytes of UDP payload: out in batches of one flow
+// or of many, and in as trains of 64.
+func BenchmarkSmall(b *testing.B) {
+	for _, flows := range []int{1, 64} {
+		name := map[int]string{1: "1flow", 64: "64flows"}[flows]
+		all := make([]conversation, flows)
+		for i := range all {
+			all[i] = kinds()[0]
+			all[i].port = uint16(i)
+		}
+		b.Run(name+"/out", func(b *testing.B) {
+			s := measured(b)
+			var frames []encap.Frame
+			for i := range batchSize {
+				c := &all[i%flows]
+				c.dst, c.src = remoteMAC, steppedMAC
+				frames = append(frames, encap.Frame{Data: c.next(64)})
+			}
+			s.first.Repeat(frames, 1<<62)
+			perFrame(b, s, s.stepOut, 1)
+		})
+		b.Run(name+"/in", func(b *testing.B) {
+			s := measured(b)
+			var frames [][]byte
+			for i := range batchSize {
+				c := &all[i%flows]
+				c.dst, c.src = steppedMAC, remoteMAC
+				frames = append(frames, c.next(64))
+			}
+			train, size := trainOf(frames...)
+			s.u.Repeat([]encap.Datagram{{Data: train, SegmentSize: uint16(size), Remote: s.n.Remotes()[0]}}, 1<<62)
+			perFrame(b, s, s.stepIn, batchSize)
+		})
+		b.Run(name+"/in,alone", func(b *testing.B) { // GRO has merged nothing
+			s := measured(b)
+			var dgrams []encap.Datagram
+			for i := range batchSize {
+				c := &all[i%flows]
+				c.dst, c.src = steppedMAC, remoteMAC
+				dgrams = append(dgrams, encap.Datagram{Data: vxlanOf(c.next(64)), Remote: s.n.Remotes()[0]})
+			}
+			s.u.Repeat(dgrams, 1<<62)
+			perFrame(b, s, s.stepIn, 1)
+		})
+	}
+}
+
+// perFrame reports the time that one of the frames takes that a step carries, so many
+// in each of a batch.
+func perFrame(b *testing.B, s *stepped, step func() int, frames int) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if step() != batchSize {
+			b.Fatal("no batch")
+		}
+	}
+	s.conserved(b)
+	b.ReportMetric(float64(b.Elapsed())/float64(b.N*batchSize*frames), "ns/frame")
+	b.ReportMetric(0, "ns/op")
+}
