@@ -16,9 +16,31 @@ func Sum(b []byte, initial uint16) uint16 {
 	// Any byte order gives the same sum, with its own bytes in that order (RFC 1071
 	// section 2B). Little-endian is what our machines load without turning bytes.
 	sum := uint64(bits.ReverseBytes16(initial))
+	if n := len(b) &^ (sumBlock - 1); n > 0 {
+		sum += sumBlocks(b[:n]) // far below 2^64
+		b = b[n:]
+	}
 	var carries uint64 // out of 64 bits; each is worth 1
-	for len(b) >= 64 {
-		p := (*[64]byte)(b)
+	for len(b) >= 8 {
+		var c uint64
+		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(b), 0)
+		carries += c
+		b = b[8:]
+	}
+	sum, c := bits.Add64(sum, lastWord(b), 0)
+	return bits.ReverseBytes16(fold(sum, carries+c))
+}
+
+// sumBlock is what sumBlocks takes multiples of, in bytes.
+const sumBlock = 64
+
+// sumBlocksPortable adds up the 32-bit words of b, in little-endian order, up to some
+// number that is the same modulo 0xffff, 0 only if every byte is, and less than 2^48 for
+// what fits a frame.
+func sumBlocksPortable(b []byte) uint64 {
+	var sum, carries uint64
+	for len(b) >= sumBlock {
+		p := (*[sumBlock]byte)(b)
 		var c uint64 // stays in the processor's carry flag
 		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(p[0:]), 0)
 		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(p[8:]), c)
@@ -29,16 +51,9 @@ func Sum(b []byte, initial uint16) uint16 {
 		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(p[48:]), c)
 		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(p[56:]), c)
 		carries += c
-		b = b[64:]
+		b = b[sumBlock:]
 	}
-	for len(b) >= 8 {
-		var c uint64
-		sum, c = bits.Add64(sum, binary.LittleEndian.Uint64(b), 0)
-		carries += c
-		b = b[8:]
-	}
-	sum, c := bits.Add64(sum, lastWord(b), 0)
-	return bits.ReverseBytes16(fold(sum, carries+c))
+	return sum>>32 + sum&0xffffffff + carries
 }
 
 // lastWord returns up to seven bytes as a little-endian word, filled up with zeros.
