@@ -59,8 +59,9 @@ goes from network namespace NETNS to ADDR. At the far end, where ADDR is, run
 
 Needs Linux and root.`
 
-func newBenchCommand(e *env) *cobra.Command {
-	o := &benchOptions{
+// newBenchOptions is what no flag changed.
+func newBenchOptions() *benchOptions {
+	return &benchOptions{
 		underlays: []netlab.Underlay{netlab.Super, netlab.Wire},
 		mtus:      []int{1500},
 		duration:  benchDuration,
@@ -68,6 +69,10 @@ func newBenchCommand(e *env) *cobra.Command {
 		subjects:  benchKindKeys(),
 		measures:  benchMeasures(),
 	}
+}
+
+func newBenchCommand(e *env) *cobra.Command {
+	o := newBenchOptions()
 	c := &cobra.Command{
 		Use:     "bench [flags]",
 		Short:   "Measure this machine, beside the kernel's VXLAN where there is one",
@@ -76,6 +81,9 @@ func newBenchCommand(e *env) *cobra.Command {
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.hurry(cmd.Flags())
+			if err := o.checkAgainst(); err != nil {
+				return usageError{err}
+			}
 			if o.sink {
 				return runBenchSink(cmd.Context(), e)
 			}
@@ -94,12 +102,13 @@ func (o *benchOptions) flags(fs *pflag.FlagSet) {
 	flagOf(fs, &o.duration, parseBenchDuration, "duration", "TIME", fmt.Sprint(benchDuration), "how long each measurement counts")
 	flagOf(fs, &o.runs, parseBenchRuns, "runs", "N", fmt.Sprint(benchRuns), "how many rounds")
 	fs.BoolVar(&o.quick, "quick", false, fmt.Sprintf("one round of %v each, under two minutes", benchQuickDuration))
-	flagOf(fs, &o.subjects, listParser("subject", parseBenchSubject), "subjects", "LIST", "all", "what is measured")
-	flagOf(fs, &o.measures, listParser("measure", parseBenchMeasure), "measures", "LIST", "all", "how it is measured")
+	flagOf(fs, &o.subjects, listParser("subject", parseBenchSubject), "subjects", "LIST", strings.Join(benchKindKeys(), ","), "what is measured")
+	flagOf(fs, &o.measures, listParser("measure", parseBenchMeasure), "measures", "LIST", strings.Join(benchMeasureKeys(), ","), "how it is measured")
 	listOf(fs, &o.against, parseBenchForeign, "against", "NAME=ADDR[:PORT]@NETNS", "measure a tunnel of your own, too")
 	fs.BoolVar(&o.json, "json", false, "print JSON: every sample of every round")
 	fs.StringVar(&o.html, "html", "", "write a report with charts to `FILE`")
-	fs.StringVar(&o.profile, "profile", "", "write CPU profiles of both vxtap ends to `DIR`, and print the ten hottest functions")
+	fs.StringVar(&o.profile, "profile", "", "write CPU profiles of both vxtap ends to `DIR`, here if none is named, and print the ten hottest functions")
+	fs.Lookup("profile").NoOptDefVal = "."
 	fs.BoolVar(&o.sink, "sink", false, fmt.Sprintf("be the far end of --against, on port %d, until Ctrl-C", traffic.DefaultPort))
 	_ = fs.MarkHidden("sink") // the text above says when
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/vxtap/vxtap/dataplane/netlab"
@@ -38,6 +39,16 @@ func parseBenchForeign(s string) (benchForeign, error) {
 	}
 	f.sink = netip.AddrPortFrom(ip, traffic.DefaultPort)
 	return f, nil
+}
+
+// checkAgainst refuses two tunnels of one name.
+func (o *benchOptions) checkAgainst() error {
+	for i, f := range o.against {
+		if slices.ContainsFunc(o.against[:i], func(g benchForeign) bool { return g.name == f.name }) {
+			return fmt.Errorf("--against: there are two tunnels %s, give them different names", f.name)
+		}
+	}
+	return nil
 }
 
 // place is where traffic is sent from.

@@ -146,19 +146,19 @@ func (s *benchSubject) sampleUDP(ctx context.Context, m *benchMeasure, d time.Du
 	}}, nil
 }
 
-func (s *benchSubject) sampleRTT(ctx context.Context, cfg *benchRTT, d time.Duration) (benchSample, error) {
+func (s *benchSubject) sampleRTT(ctx context.Context, cfg *benchRTT, d time.Duration) (sample benchSample, err error) {
 	if cfg.loaded {
 		stop, err := s.load(ctx, benchWarmUp(d))
 		if err != nil {
 			return benchSample{}, err
 		}
-		defer stop()
+		defer func() { err = errors.Join(err, stop()) }()
 	}
 	res, err := s.client.RTT(ctx, traffic.RTTConfig{Size: 64, Interval: cfg.interval, WarmUp: benchWarmUp(d), Duration: d})
 	if err != nil {
 		return benchSample{}, err
 	}
-	sample := benchSample{Values: map[string]float64{"lost": float64(res.Lost)}}
+	sample.Values = map[string]float64{"lost": float64(res.Lost)}
 	for key, p := range map[string]float64{"p50_us": 50, "p99_us": 99, "p999_us": 99.9} {
 		sample.Values[key] = micros(res.Percentile(p))
 	}
@@ -170,24 +170,30 @@ func (s *benchSubject) sampleRTT(ctx context.Context, cfg *benchRTT, d time.Dura
 
 func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
 
-// load has a TCP stream run beside what follows, until stop. It returns once the stream
-// is warm.
-func (s *benchSubject) load(ctx context.Context, warm time.Duration) (stop func(), err error) {
+// load has a TCP stream run beside what follows, until stop, which says if it ended
+// before. It returns once the stream is warm.
+func (s *benchSubject) load(ctx context.Context, warm time.Duration) (stop func() error, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	flowing, ended := make(chan struct{}, 2), make(chan error, 1)
 	go func() {
 		_, err := s.client.TCP(ctx, traffic.TCPConfig{
-			Streams: 1, WarmUp: warm, Duration: time.Hour, Mark: func() { flowing <- struct{}{} },
+			Streams: 1, WarmUp: warm, Duration: 24 * time.Hour, Mark: func() { flowing <- struct{}{} },
 		})
 		ended <- err
 	}()
 	select {
 	case <-flowing:
-		return func() { cancel(); <-ended }, nil
 	case err := <-ended:
 		cancel()
 		return nil, err
 	}
+	return func() error {
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			return err
+		}
+		return nil
+	}, nil
 }
 
 // noteMemory files what the watch over memory saw in a round.

@@ -98,14 +98,19 @@ var allBenchMeasures = [...]*benchMeasure{
 }
 
 func parseBenchMeasure(s string) (*benchMeasure, error) {
-	var keys []string
 	for _, m := range allBenchMeasures {
 		if m.Key == s {
 			return m, nil
 		}
+	}
+	return nil, fmt.Errorf("bad measure %q: want one of %s", s, strings.Join(benchMeasureKeys(), ", "))
+}
+
+func benchMeasureKeys() (keys []string) {
+	for _, m := range allBenchMeasures {
 		keys = append(keys, m.Key)
 	}
-	return nil, fmt.Errorf("bad measure %q: want one of %s", s, strings.Join(keys, ", "))
+	return keys
 }
 
 func describeMeasures() string {
