@@ -24,12 +24,13 @@ func drivers() control.Drivers {
 // CPUs of a machine are there for others too.
 const maxDefaultQueues = 8
 
-// queuesOf is how many queues a node gets. Only the Linux drivers have more than one.
+// queuesOf is how many queues a node gets. Only the Linux drivers have more than one, and
+// unasked they do only if flows stay in order.
 func queuesOf(node control.NodeSpec) int {
 	switch {
 	case node.Queues > 0:
 		return node.Queues
-	case node.Offload.Portable() || runtime.GOOS != "linux":
+	case node.Offload.Portable() || tap.CanSteer() != nil:
 		return 1
 	}
 	// The CPUs that this process may use, of a cgroup and an affinity mask too.

@@ -15,12 +15,30 @@ import (
 // trip such a flow changes its queue, and overtakes itself. So the kernel is given a
 // program of ours that knows a flow by its headers and nothing else.
 
-// steer has the device of fd choose the queue of a frame by [steering]. It needs
-// CAP_BPF, or unprivileged BPF to be allowed.
-func steer(fd int) error {
+// CanSteer says why the kernel would not take a program that keeps flows on their queue,
+// nil if it would. That needs CAP_BPF, or unprivileged BPF to be allowed. Without it a
+// device can still have several queues; see [FeatureSteering].
+func CanSteer() error {
+	program, err := loadSteering()
+	if err != nil {
+		return err
+	}
+	return unix.Close(program)
+}
+
+func loadSteering() (int, error) {
 	program, err := loadSocketFilter(steering())
 	if err != nil {
-		return fmt.Errorf("flows may change their queue, the kernel takes no program to choose it (BPF_PROG_LOAD, CAP_BPF): %w", err)
+		return -1, fmt.Errorf("flows may change their queue, the kernel takes no program to choose it (BPF_PROG_LOAD, CAP_BPF): %w", err)
+	}
+	return program, nil
+}
+
+// steer has the device of fd choose the queue of a frame by [steering].
+func steer(fd int) error {
+	program, err := loadSteering()
+	if err != nil {
+		return err
 	}
 	defer unix.Close(program)
 	if err := unix.IoctlSetPointerInt(fd, unix.TUNSETSTEERINGEBPF, program); err != nil {

@@ -1,11 +1,15 @@
 package tap_test
 
 import (
+	"errors"
 	"net"
 	"net/netip"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/gopacket/layers"
+	"golang.org/x/sys/unix"
 
 	"github.com/vxtap/vxtap/dataplane/tap"
 	"github.com/vxtap/vxtap/encap"
@@ -80,4 +84,45 @@ func (r *reader) queueOf(from netip.Addr, port uint16) int {
 		}
 	}
 	return found
+}
+
+// Without the right to load programs the kernel chooses queues as it likes: the device
+// works, and says so.
+func TestWithoutSteering(t *testing.T) {
+	const file = "/proc/sys/kernel/unprivileged_bpf_disabled"
+	setting, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	everybody := strings.TrimSpace(string(setting)) == "0" // may load them
+	if err := tap.CanSteer(); err != nil {
+		t.Errorf("as root: %v", err)
+	}
+	h := newHost(t)
+	var d *tap.Device
+	h.do(func() (err error) {
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var caps [2]unix.CapUserData
+		if err := unix.Capget(&header, &caps[0]); err != nil {
+			return err
+		}
+		for _, c := range []int{unix.CAP_BPF, unix.CAP_SYS_ADMIN} {
+			caps[c/32].Effective &^= 1 << (c % 32)
+		}
+		if err := unix.Capset(&header, &caps[0]); err != nil {
+			return err
+		}
+		if err := tap.CanSteer(); (err == nil) != everybody {
+			t.Errorf("without rights: %v", err)
+		}
+		d, err = tap.Open(tap.Config{Queues: 2})
+		return err
+	})
+	defer d.Close()
+	for _, f := range d.Features() {
+		missing := f.Name == tap.FeatureSteering && !everybody
+		if missing != (f.Err != nil) || missing && !errors.Is(f.Err, unix.EPERM) {
+			t.Errorf("%s: %v", f.Name, f.Err)
+		}
+	}
 }
