@@ -206,17 +206,18 @@ func (w *inWorker) frame(a *arrival, data []byte) {
 	f := &w.inner
 	*f = encap.Frame{Data: data}
 	w.layers.Parse(data)
-	f.Offload = encap.RecognizeOffload(data, &w.layers, a.hint, int(n.mtu.Load()))
 	why := a.refuse
 	if why == dropNone && !w.combineECN(f, a.outer) {
 		why = DropECN
 	}
 	switch {
 	case why != dropNone:
+		w.recognize(a)
 		w.ledger.dropped(w.enter(c, len(data), wireFrames(f, &w.layers)), why)
 	case a.port != nil:
-		w.toPort(a.port, f, c)
+		w.toPort(a, c)
 	default:
+		w.recognize(a)
 		w.merges.pass(f, &w.layers)
 		entry := w.enter(c, len(data), wireFrames(f, &w.layers))
 		for _, p := range *n.ports.Load() {
@@ -225,9 +226,18 @@ func (w *inWorker) frame(a *arrival, data []byte) {
 	}
 }
 
-// toPort hands a frame to a port, as part of a superframe if it can be.
-func (w *inWorker) toPort(p *port, f *encap.Frame, c *counters) {
-	w.merges.look(p, f, &w.layers)
+// recognize finds out what the sender of the frame at hand has left undone.
+func (w *inWorker) recognize(a *arrival) {
+	w.inner.Offload = encap.RecognizeOffload(w.inner.Data, &w.layers, a.hint, int(a.network.mtu.Load()))
+}
+
+// toPort hands the frame at hand to a port, as part of a superframe if it can be.
+func (w *inWorker) toPort(a *arrival, c *counters) {
+	p, f := a.port, &w.inner
+	if !w.merges.look(p, f, &w.layers) {
+		w.recognize(a)
+		w.merges.take(f.Offload)
+	}
 	if w.merges.join() {
 		return
 	}

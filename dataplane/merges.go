@@ -49,22 +49,28 @@ func (m *merges) slot(f *encap.Frame, l *encap.Layers) int {
 	return int(encap.FlowHash(f.Data, l, m.seed) % mergeSlots)
 }
 
-// look makes f the frame at hand. Its state is left unknown, which keeps it from being
-// joined, if it has no payload or the port would not take the superframe.
-func (m *merges) look(p *port, f *encap.Frame, l *encap.Layers) {
+// look makes f the frame at hand, and reports whether its checksum is complete and
+// right, so that nothing is left to do on it. That is not asked about a frame without
+// payload, or one whose port would not take a superframe, and keeps it from being
+// joined.
+func (m *merges) look(p *port, f *encap.Frame, l *encap.Layers) bool {
 	s := &m.at
 	s.frame, s.layers, s.port, s.slot, s.state = f, l, p, m.slot(f, l), encap.ChecksumUnknown
 	offload := encap.OffloadTSO
 	if l.Proto == encap.ProtoUDP {
 		offload = encap.OffloadUSO
 	}
-	switch {
-	case l.Payload == 0 || l.Payload >= l.End:
-	case f.Offload.GSO != encap.GSONone || p.offload.load()&offload == 0:
-	case f.Offload.NeedsCSUM:
-		s.state = encap.ChecksumPartial
-	default:
+	if l.Payload != 0 && l.Payload < l.End && p.offload.load()&offload != 0 {
 		s.state = encap.VerifyChecksum(f.Data, l)
+	}
+	return s.state == encap.ChecksumValid
+}
+
+// take tells what is left to do on the frame at hand. One that is a superframe already
+// is not joined to others.
+func (m *merges) take(o encap.Offload) {
+	if o.GSO != encap.GSONone {
+		m.at.state = encap.ChecksumUnknown
 	}
 }
 

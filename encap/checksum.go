@@ -56,6 +56,14 @@ func sumBlocksPortable(b []byte) uint64 {
 	return sum>>32 + sum&0xffffffff + carries
 }
 
+// sumIPv4 is Sum of an IPv4 header without options.
+func sumIPv4(ip []byte) uint16 {
+	h := (*[IPv4MinSize]byte)(ip)
+	sum, c := bits.Add64(binary.LittleEndian.Uint64(h[0:]), binary.LittleEndian.Uint64(h[8:]), 0)
+	sum, c2 := bits.Add64(sum, uint64(binary.LittleEndian.Uint32(h[16:])), c)
+	return bits.ReverseBytes16(fold(sum, c2))
+}
+
 // lastWord returns up to seven bytes as a little-endian word, filled up with zeros.
 func lastWord(b []byte) (w uint64) {
 	if len(b) >= 4 {

@@ -103,7 +103,7 @@ func joinable(frame []byte, l *Layers, state ChecksumState) bool {
 	}
 	if l.EtherType == EtherTypeIPv4 {
 		ip := frame[l.L3:l.L4]
-		if len(ip) != IPv4MinSize || Sum(ip, 0) != 0xffff || IPv4(ip).Checksum() == otherZero {
+		if len(ip) != IPv4MinSize || sumIPv4(ip) != 0xffff || IPv4(ip).Checksum() == otherZero {
 			return false
 		}
 	} else if l.L4-l.L3 != IPv6Size {

@@ -18,9 +18,11 @@ type Segmenter struct {
 	// header over bytes of the frame that it is done with.
 	header [MaxHeader]byte
 
-	addresses uint16 // sum of the pseudo-header but for the length
-	id        uint16 // IPv4 ID of the next segment
-	seq       uint32 // TCP sequence number of the next segment
+	// Sums of what is the same in every segment: the IPv4 header but for length and ID,
+	// and pseudo-header and transport header but for length, sequence number and flags.
+	network, transport uint16
+	id                 uint16 // IPv4 ID of the next segment
+	seq                uint32 // TCP sequence number of the next segment
 }
 
 // Reset prepares to cut up frame, whose layers are l, as o says. It borrows the frame's
@@ -35,13 +37,26 @@ func (s *Segmenter) Reset(frame []byte, l *Layers, o Offload) bool {
 	s.payload, s.size, s.first = frame[l.Payload:l.End], int(o.SegmentSize), true
 	s.l = *l
 	copy(s.header[:l.Payload], frame)
-	s.addresses = pseudoHeader(frame, l, 0)
 	if l.EtherType == EtherTypeIPv4 {
-		s.id = IPv4(frame[l.L3:]).ID()
+		ip := IPv4(s.header[l.L3:l.L4])
+		s.id = ip.ID()
+		ip.SetTotalLength(0)
+		ip.SetID(0)
+		ip.SetChecksum(0)
+		s.network = Sum(ip, 0)
 	}
+	transport := s.header[l.L4:l.Payload]
 	if l.Proto == ProtoTCP {
-		s.seq = TCP(frame[l.L4:]).Seq()
+		tcp := TCP(transport)
+		s.seq = tcp.Seq()
+		tcp.SetSeq(0)
+		tcp.SetChecksum(0)
+	} else {
+		udp := UDP(transport)
+		udp.SetLength(0)
+		udp.SetChecksum(0)
 	}
+	s.transport = Sum(transport, pseudoHeader(frame, l, 0))
 	return true
 }
 
@@ -90,7 +105,7 @@ func (s *Segmenter) Next(header []byte) (headerLen int, payload []byte, ok bool)
 		IPv6(header[s.l.L3:]).SetPayloadLength(headerLen - s.l.L3 - IPv6Size + n)
 	}
 	transport := header[s.l.L4:]
-	sum := Sum(payload, AddSums(s.addresses, uint16(len(transport)+n)))
+	sum := Sum(payload, AddSums(s.transport, uint16(len(transport)+n)))
 	if s.l.Proto == ProtoTCP {
 		s.putTCP(transport, n, sum)
 	} else {
@@ -104,21 +119,24 @@ func (s *Segmenter) Next(header []byte) (headerLen int, payload []byte, ok bool)
 // its own, as the kernel does it, so that a segment can be fragmented after all.
 func (s *Segmenter) putIPv4(header []byte, n int) {
 	ip := IPv4(header[s.l.L3:s.l.L4])
-	ip.SetTotalLength(len(header) - s.l.L3 + n)
+	length := len(header) - s.l.L3 + n
+	ip.SetTotalLength(length)
 	ip.SetID(s.id)
+	ip.SetChecksum(^AddSums(AddSums(s.network, uint16(length)), s.id))
 	s.id++
-	ip.SetChecksum(0)
-	ip.SetChecksum(^Sum(ip, 0))
 }
 
 // putTCP makes the TCP header of a segment with n bytes of payload. FIN and PSH are
 // about the end of the superframe, CWR about its beginning (RFC 3168 section 6.1.2: once
-// per window). The sum is that of all but the header.
+// per window). The sum is that of everything, with the superframe's flags and no sequence
+// number.
 func (s *Segmenter) putTCP(header []byte, n int, sum uint16) {
 	tcp := TCP(header)
 	tcp.SetSeq(s.seq)
+	sum = AddSums(AddSums(sum, uint16(s.seq>>16)), uint16(s.seq))
 	s.seq += uint32(n)
-	flags := tcp.Flags()
+	all := tcp.Flags()
+	flags := all
 	if len(s.payload) > 0 {
 		flags &^= TCPFin | TCPPsh
 	}
@@ -126,15 +144,13 @@ func (s *Segmenter) putTCP(header []byte, n int, sum uint16) {
 		flags &^= TCPCwr
 	}
 	tcp.SetFlags(flags)
-	tcp.SetChecksum(0)
-	tcp.SetChecksum(^Sum(tcp, sum))
+	tcp.SetChecksum(^AddSums(sum, ^uint16(all^flags))) // less the flags that were cleared
 }
 
 // putUDP makes the UDP header of a segment with n bytes of payload. The sum is that of
-// all but the header.
+// everything but the length in the header.
 func putUDP(header []byte, n int, sum uint16) {
 	udp := UDP(header)
 	udp.SetLength(UDPSize + n)
-	udp.SetChecksum(0)
-	udp.SetChecksum(nonZero(^Sum(udp, sum)))
+	udp.SetChecksum(nonZero(^AddSums(sum, uint16(UDPSize+n))))
 }

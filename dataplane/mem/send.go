@@ -50,9 +50,10 @@ func (u *Underlay) send(d *encap.Datagram, im *Impairments) error {
 	if one.TTL == 0 {
 		one.TTL = defaultTTL
 	}
-	left, size := d.Len(), d.Len()
+	left := d.Len()
+	size := left
 	switch {
-	case !isTrain(d):
+	case !isTrain(d, left):
 	case im.KeepTrains:
 		one.SegmentSize = d.SegmentSize
 	default:
@@ -68,16 +69,16 @@ func (u *Underlay) send(d *encap.Datagram, im *Impairments) error {
 	}
 }
 
-// isTrain reports whether d is more than one datagram.
-func isTrain(d *encap.Datagram) bool {
-	return d.SegmentSize != 0 && int(d.SegmentSize) < d.Len()
+// isTrain reports whether d, n bytes long, is more than one datagram.
+func isTrain(d *encap.Datagram, n int) bool {
+	return d.SegmentSize != 0 && int(d.SegmentSize) < n
 }
 
 // admit says why a socket would not take d.
 func (u *Underlay) admit(d *encap.Datagram, im *Impairments) error {
 	n, remote := d.Len(), d.Remote.Addr()
 	one := n // the longest single datagram
-	if isTrain(d) {
+	if isTrain(d, n) {
 		one = int(d.SegmentSize)
 	}
 	headers := ipv4Header + udpHeader
@@ -91,7 +92,7 @@ func (u *Underlay) admit(d *encap.Datagram, im *Impairments) error {
 		return fmt.Errorf("source socket %d of %d: %w", d.Source, u.sources, syscall.EINVAL)
 	case remote.Is4() != u.addr.Addr().Is4() || remote.Is4In6():
 		return fmt.Errorf("from %v: %w", u.addr.Addr(), syscall.EAFNOSUPPORT)
-	case isTrain(d) && (n-1)/one+1 > maxSegments:
+	case isTrain(d, n) && (n-1)/one+1 > maxSegments:
 		return fmt.Errorf("%d segments, at most %d: %w", (n-1)/one+1, maxSegments, syscall.EINVAL)
 	case n > maxIPLen-headers:
 		return fmt.Errorf("at most %d: %w", maxIPLen-headers, syscall.EMSGSIZE)
