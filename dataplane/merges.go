@@ -24,6 +24,7 @@ type merges struct {
 	runs   [maxMerges]mergeRun
 	n      int                   // runs in use, open or not, until the batch is written
 	open   [mergeSlots]*mergeRun // by flow
+	latest *mergeRun             // the one joined to last, if it is open
 	at     segment               // the frame at hand
 }
 
@@ -40,7 +41,7 @@ type segment struct {
 	frame  *encap.Frame
 	layers *encap.Layers
 	port   *port
-	slot   int // of its flow
+	slot   int // of its flow; known once it could not be joined to the latest
 	state  encap.ChecksumState
 }
 
@@ -55,7 +56,7 @@ func (m *merges) slot(f *encap.Frame, l *encap.Layers) int {
 // joined.
 func (m *merges) look(p *port, f *encap.Frame, l *encap.Layers) bool {
 	s := &m.at
-	s.frame, s.layers, s.port, s.slot, s.state = f, l, p, m.slot(f, l), encap.ChecksumUnknown
+	s.frame, s.layers, s.port, s.state = f, l, p, encap.ChecksumUnknown
 	offload := encap.OffloadTSO
 	if l.Proto == encap.ProtoUDP {
 		offload = encap.OffloadUSO
@@ -76,24 +77,41 @@ func (m *merges) take(o encap.Offload) {
 
 // join adds the frame at hand to the superframe of its flow and reports whether it
 // could. If not, that superframe has ended, and the frame is to follow it.
+//
+// Most frames follow one of their own flow, so that the latest is tried first.
 func (m *merges) join() bool {
 	s := &m.at
+	if m.latest != nil && m.extend(m.latest) {
+		return true
+	}
 	if s.layers.Fragment {
 		m.close() // its hash is not that of its flow's other packets
 		return false
 	}
+	s.slot = m.slot(s.frame, s.layers)
 	r := m.open[s.slot]
-	if r == nil {
+	switch {
+	case r == nil:
+		return false
+	case r != m.latest && m.extend(r):
+		return true
+	}
+	m.end(r)
+	return false
+}
+
+// extend adds the frame at hand to a superframe, if it can be.
+func (m *merges) extend(r *mergeRun) bool {
+	s := &m.at
+	if r.port != s.port || !r.Join(s.frame.Data, s.layers, s.state) {
 		return false
 	}
-	joined := r.port == s.port && r.Join(s.frame.Data, s.layers, s.state)
-	if joined {
-		m.ledger.extend(r.entry, len(s.frame.Data))
-	}
-	if !joined || r.Last() {
+	m.ledger.extend(r.entry, len(s.frame.Data))
+	m.latest = r
+	if r.Last() {
 		m.end(r)
 	}
-	return joined
+	return true
 }
 
 // begin starts a superframe with the frame at hand, whose ledger entry is given, and
@@ -105,7 +123,7 @@ func (m *merges) begin(entry int) bool {
 	}
 	r.port, r.entry, r.slot = s.port, entry, s.slot
 	m.n++
-	m.open[s.slot] = r
+	m.open[s.slot], m.latest = r, r
 	return true
 }
 
@@ -117,6 +135,9 @@ func (m *merges) end(r *mergeRun) {
 	f := r.Finish()
 	m.writes.add(r.port, &f, r.entry)
 	m.open[r.slot], r.port = nil, nil
+	if m.latest == r {
+		m.latest = nil
+	}
 }
 
 // close ends all superframes, the oldest first.

@@ -126,17 +126,19 @@ func (c *Coalescer) sameFlow(frame []byte, l *Layers) bool {
 	if l.EtherType != c.l.EtherType || l.Proto != c.l.Proto || l.L3 != c.l.L3 || l.Payload != c.l.Payload {
 		return false
 	}
-	if !bytes.Equal(frame[:l.L3], c.frame[:l.L3]) { // MACs, tags
+	// MACs, tags, EtherType: up to 22 bytes.
+	if !equal64(frame, c.frame, 0) || !equal64(frame, c.frame, ethSrc) || !equal64(frame, c.frame, l.L3-8) {
 		return false
 	}
 	a, b := frame[l.L3:l.Payload], c.frame[l.L3:l.Payload]
 	if l.EtherType == EtherTypeIPv4 {
-		return equal32(a, b, ipv4Src) && equal32(a, b, ipv4Dst) &&
+		return equal64(a, b, ipv4Src) && // and destination
 			equal16(a, b, ipv4VersionIHL) && equal16(a, b, ipv4Fragment) && equal16(a, b, ipv4TTL) &&
 			c.sameTransport(a[IPv4MinSize:], b[IPv4MinSize:])
 	}
 	return equal32(a, b, ipv6VersionClass) && equal16(a, b, ipv6NextHeader) &&
-		bytes.Equal(a[ipv6Src:IPv6Size], b[ipv6Src:IPv6Size]) &&
+		equal64(a, b, ipv6Src) && equal64(a, b, ipv6Src+8) &&
+		equal64(a, b, ipv6Dst) && equal64(a, b, ipv6Dst+8) &&
 		c.sameTransport(a[IPv6Size:], b[IPv6Size:])
 }
 
@@ -220,4 +222,8 @@ func equal16(a, b []byte, at int) bool {
 
 func equal32(a, b []byte, at int) bool {
 	return binary.NativeEndian.Uint32(a[at:]) == binary.NativeEndian.Uint32(b[at:])
+}
+
+func equal64(a, b []byte, at int) bool {
+	return binary.NativeEndian.Uint64(a[at:]) == binary.NativeEndian.Uint64(b[at:])
 }
