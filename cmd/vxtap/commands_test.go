@@ -219,7 +219,7 @@ func TestStatsWatch(t *testing.T) {
 		socket := oneNetwork().serve(t)
 		code := run(ctx, &env{
 			stdout: out, stderr: &stderr, terminal: tt.terminal,
-			getenv: func(string) string { return socket },
+			getenv: func(key string) string { return map[string]string{"VXTAP_SOCKET": socket}[key] },
 			now:    func() time.Time { now = now.Add(2 * time.Second); return now },
 		}, strings.Fields(tt.args))
 		cancel()
