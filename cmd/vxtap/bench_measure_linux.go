@@ -53,7 +53,7 @@ func (l *benchLab) round(ctx context.Context, round int) error {
 // is that ctx ended, or that nothing can be measured any more.
 func (l *benchLab) measure(ctx context.Context, m *benchMeasure, s *benchSubject, round int) error {
 	title := fmt.Sprintf("%s, round %d of %d, %s, %s", l.part.title(), round+1, l.runs, m.Title, s.name)
-	l.progress.begin(title)
+	l.progress.begin(fmt.Sprintf("%s %d, round %d/%d, %s of %s", l.underlay, l.mtu, round+1, l.runs, m.Key, s.name))
 	sample, err := s.sample(ctx, m, l.duration)
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -47,7 +47,7 @@ func (p *benchProgress) say(format string, args ...any) {
 	fmt.Fprintf(p.w, format+"\n", args...)
 }
 
-// begin names what is measured now.
+// begin names what is measured now, in words short enough for the line of a bar.
 func (p *benchProgress) begin(title string) {
 	if p.bar != nil {
 		left := roundTime(max(p.budget-p.spent, time.Second))
