@@ -11,7 +11,7 @@ import (
 
 // measured is a stepped VTEP on a wire that keeps trains, so that what is measured is
 // one copy by the port, one by the underlay, and the code between.
-func measured(b *testing.B) *stepped {
+func measured(b testing.TB) *stepped {
 	s := newStepped(b, false, 1)
 	wire := mem.NewNetwork(mem.Impairments{KeepTrains: true}, 1)
 	u, err := wire.Underlay(s.u.Addr(), mem.UnderlayConfig{Sources: 16})

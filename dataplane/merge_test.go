@@ -391,3 +391,30 @@ func TestFloodStaysBehind(t *testing.T) {
 		}
 	}
 }
+
+// TestTrainsAndSuperframesDoNotAllocate: a batch of full ones each way, in and out of
+// every kind, to one place and to all.
+func TestTrainsAndSuperframesDoNotAllocate(t *testing.T) {
+	for _, c := range kinds() {
+		t.Run(c.name(), func(t *testing.T) {
+			s := measured(t)
+			s.superOut(c)
+			noAllocs(t, s.stepOut)
+			s.superIn(c)
+			noAllocs(t, s.stepIn)
+
+			c.dst, c.src = encap.Broadcast, steppedMAC
+			flooded := c.next(5000)
+			s.first.Repeat([]encap.Frame{{Data: flooded, Offload: leave(flooded, 1000)}}, 1<<40)
+			noAllocs(t, s.stepOut)
+
+			c.dst, c.src = mergingMAC, remoteMAC // a port that has to have its segments cut
+			s.addPort(t, "plain", mergingMAC, 0)
+			super := c.next(5000)
+			leave(super, 1000)
+			s.u.Repeat([]encap.Datagram{{Data: vxlanOf(super), SegmentSize: 1000, Remote: s.n.Remotes()[0]}}, 1<<40)
+			noAllocs(t, s.stepIn)
+			s.conserved(t)
+		})
+	}
+}
