@@ -121,25 +121,6 @@ func (b *bench) publish(e *env) error {
 	return err
 }
 
-// verdict is an error if a measurement failed. The report shows which.
-func (r *benchReport) verdict() error {
-	failed, all := 0, 0
-	var example string
-	for _, part := range r.Labs {
-		for _, res := range part.Results {
-			n, why := res.failures()
-			if failed += n; n > 0 && example == "" {
-				example = fmt.Sprintf("%s of %s over %s: %s", res.Measure, res.Subject, part.Underlay, why)
-			}
-			all += len(res.Samples)
-		}
-	}
-	if failed > 0 {
-		return fmt.Errorf("%d of %d measurements failed, such as %s", failed, all, example)
-	}
-	return nil
-}
-
 func newBenchReport(o *benchOptions, now time.Time) *benchReport {
 	return &benchReport{
 		Version:  programVersion(),

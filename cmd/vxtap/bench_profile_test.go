@@ -28,11 +28,15 @@ func TestHotspots(t *testing.T) {
 
 func TestProfiled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cpu.pprof")
-	check(t, profiled(path, func() error { return nil }))
+	if err := profiled(path, func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
 	if _, _, err := readHotspots(path); err != nil {
 		t.Error(err)
 	}
-	check(t, os.WriteFile(path, []byte("no profile"), 0o600))
+	if err := os.WriteFile(path, []byte("no profile"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if _, _, err := readHotspots(path); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("of something else: %v", err)
 	}

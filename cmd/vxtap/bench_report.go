@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -168,6 +169,25 @@ func summarize(r, base *benchResult, key string) benchSummary {
 		s.RatioOfMedians = s.Median / m
 	}
 	return s
+}
+
+// verdict is an error if a measurement failed. The report shows which.
+func (r *benchReport) verdict() error {
+	failed, all := 0, 0
+	var example string
+	for _, part := range r.Labs {
+		for _, res := range part.Results {
+			n, why := res.failures()
+			if failed += n; n > 0 && example == "" {
+				example = fmt.Sprintf("%s of %s over %s: %s", res.Measure, res.Subject, part.Underlay, why)
+			}
+			all += len(res.Samples)
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d measurements failed, such as %s", failed, all, example)
+	}
+	return nil
 }
 
 // medianLatency is the median over the rounds at each percentile; nil if none has any.
