@@ -13,6 +13,11 @@ import (
 // that Go has.
 const clockTick = time.Second / 100
 
+// Time is taken from the kernel's accounts. They count the whole machine, whatever else it
+// does, in ticks of 10 ms: over half a second and two cores, good to a few percent. The
+// work of softirqs is in the machine's time, and in a process's only if they ran in its
+// own system calls.
+
 // cpuTime is processor time used so far.
 type cpuTime struct {
 	machine time.Duration // by everything on it
@@ -66,6 +71,10 @@ type memoryUse struct {
 	anon int64 // RssAnon: what is neither a file nor shared
 	peak int64 // VmHWM: the most that was resident, files included
 }
+
+// What counts is the anonymous part. A Go program's file pages are its own text, shared
+// by both ends, and come and go with memory pressure; but the peak that the kernel keeps
+// is of both together.
 
 // memoryInterval is how often memory is looked at.
 const memoryInterval = 50 * time.Millisecond

@@ -180,6 +180,9 @@ func (l *benchLab) overlayMTU() int {
 	return l.mtu - 50
 }
 
+// startKernel adds the kernel's device at both ends, with what vxtap gets: one remote to
+// flood to, learning, and the same MTU. Its outer UDP checksums are on, as they are by
+// default and with vxtap.
 func (l *benchLab) startKernel(o benchOverlay) error {
 	a, b := l.underlayAddrs()
 	for _, end := range []struct {
@@ -199,7 +202,8 @@ func (l *benchLab) startKernel(o benchOverlay) error {
 	return nil
 }
 
-// startVxtap starts both ends; they get ready while the next subject starts.
+// startVxtap starts both ends; they get ready while the next subject starts. They learn
+// where the other end's MAC is from the first frames, long before anything counts.
 func (l *benchLab) startVxtap(s *benchSubject, kind *benchKind, o benchOverlay) error {
 	a, b := l.underlayAddrs()
 	for _, end := range []struct {

@@ -13,6 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// The life of a bench:
+//
+//  1. For each underlay and MTU a lab: two hosts and one cable, with all subjects up side
+//     by side, and a sink at the far host ([benchLab]).
+//  2. In each round, each measurement visits each subject ([benchLab.round]). A sample is
+//     what came of it, or why nothing did.
+//  3. Samples become medians and ratios ([benchLabPart.summarize]), and those a table, JSON,
+//     or a page.
+//
+// The generator runs in this process, on threads that enter the near host to open
+// sockets. Sink and vxtaps are children, so that their memory and time are their own.
+
 // bench is one run of the command.
 type bench struct {
 	*benchOptions

@@ -98,6 +98,8 @@ func (s *benchSubject) alive() error {
 	return nil
 }
 
+// sampleTCP sets the time that the processors worked against what arrived between the same
+// two moments.
 func (s *benchSubject) sampleTCP(ctx context.Context, streams int, d time.Duration) (benchSample, error) {
 	var marks []cpuTime
 	res, err := s.client.TCP(ctx, traffic.TCPConfig{
@@ -121,6 +123,8 @@ func (s *benchSubject) sampleTCP(ctx context.Context, streams int, d time.Durati
 	return benchSample{Values: values}, nil
 }
 
+// sampleUDP searches for the highest rate. From the second round on it begins where the last
+// one ended, which saves probes and does not bind it: what counts is the final trial.
 func (s *benchSubject) sampleUDP(ctx context.Context, m *benchMeasure, d time.Duration) (benchSample, error) {
 	search := traffic.Search{
 		Start: s.rates[m.Key],
@@ -146,6 +150,7 @@ func (s *benchSubject) sampleUDP(ctx context.Context, m *benchMeasure, d time.Du
 	}}, nil
 }
 
+// sampleRTT measures round trips, beside a TCP stream in the same direction if asked.
 func (s *benchSubject) sampleRTT(ctx context.Context, cfg *benchRTT, d time.Duration) (sample benchSample, err error) {
 	if cfg.loaded {
 		stop, err := s.load(ctx, benchWarmUp(d))

@@ -97,7 +97,10 @@ func (p *benchLabPart) find(measure, subject string) *benchResult {
 	return nil
 }
 
-// summarize fills in the summaries from the samples.
+// summarize fills in the summaries from the samples. The ratio to the kernel is the median
+// of the ratios within the rounds: when something else takes a third of the machine for a
+// round, it takes it from both, and the ratio stays. The ratio of the medians would compare
+// one subject's quiet round with another's busy one.
 func (p *benchLabPart) summarize() {
 	for _, r := range p.Results {
 		r.Summary = make(map[string]benchSummary)

@@ -34,6 +34,9 @@ type job struct {
 	stop  func() bool
 }
 
+// Errors of a job that ctx ended are mostly about a closed connection; explain sees to it
+// that they say what happened instead.
+
 // begin asks the sink for a job. When ctx ends, its connection does.
 func (c *Client) begin(ctx context.Context, kind string, flows int) (*job, []uint16, error) {
 	conn, err := c.dial(ctx)

@@ -2,6 +2,19 @@ package traffic
 
 import "net/netip"
 
+// Client and sink speak JSON, a line at a time, over one TCP connection for each
+// measurement. Of a UDP one:
+//
+//	client                            sink
+//	{"job":"udp","flows":2,…}  →
+//	                           ←      {"ports":[41001,41002]}  it receives from now on
+//	datagrams to the ports     ⇒
+//	{"sent":123456}            →                               it waits for the last ones
+//	                           ←      {"received":123450,…}
+//
+// A job lives as long as its connection: whoever goes away leaves nothing behind at the
+// other end.
+
 // DefaultPort is where a sink listens unless told otherwise: the number of VXLAN's RFC.
 const DefaultPort = 7348
 

@@ -50,7 +50,9 @@ func (c *Client) rtt(ctx context.Context, cfg RTTConfig) (RTTResult, error) {
 	return newRTTResult(times, p.lost), err
 }
 
-// pingPong is a datagram that goes to and fro.
+// pingPong is a datagram that goes to and fro. Its socket is connected, and its calls
+// block: each round trip has two sleeps and two wake-ups in it, one of each at either
+// end, and those of a userspace tunnel between them.
 type pingPong struct {
 	socket   *udpSocket
 	token    uint32

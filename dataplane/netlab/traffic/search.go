@@ -26,6 +26,16 @@ const (
 var confirmations = [...]float64{1, 1, 0.96, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2}
 
 // Search finds the highest rate at which less than [MaxLoss] is lost.
+//
+//  1. Without a rate to start from, a flood: as much as can be sent. If it arrives whole,
+//     that was it. Otherwise what arrives of it is a first guess; the best rate may lie on
+//     either side, since a path that is flooded may carry less than it could.
+//  2. Short probes narrow a bracket: up by a seventh while everything is carried, then at
+//     the geometric mean of what was carried and what was not.
+//  3. The rate found is confirmed for the full time, and lowered until it holds.
+//
+// Loss is not a clean step, least of all on a machine that does other things. So probes
+// only guide the search, and the result is that of one trial that is whole.
 type Search struct {
 	// Try sends at a rate, 0 being as fast as it goes: a short probe, or for the full
 	// time if final.

@@ -18,13 +18,15 @@ const (
 	receiveSize = 2048
 	// receiveTick is how often an idle receiver looks whether it is done.
 	receiveTick = 5 * time.Millisecond
-	// silence is how long after the last datagram nothing more is expected.
+	// silence is how long after the last datagram nothing more is expected. Queues of a
+	// thousand packets or two empty within milliseconds.
 	silence = 40 * time.Millisecond
 	// unknown is what was sent, as long as the sender has not said.
 	unknown = ^uint64(0)
 )
 
-// receiver counts the datagrams of one udp job.
+// receiver counts the datagrams of one udp job, on one thread: as many threads as flows
+// would measure the scheduler.
 type receiver struct {
 	token   uint32
 	sockets []*udpSocket

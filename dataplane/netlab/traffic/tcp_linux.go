@@ -54,7 +54,8 @@ func (j *job) count(mark func()) (count, error) {
 	return n, err
 }
 
-// streams are TCP connections that are kept full.
+// streams are TCP connections that are kept full, each by a goroutine that copies the
+// same block out of the cache again and again.
 type streams struct {
 	conns  []net.Conn
 	ends   func() bool
