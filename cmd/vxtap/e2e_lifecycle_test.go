@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -216,6 +217,34 @@ func TestTAPRemoved(t *testing.T) {
 				t.Errorf("files %q are left", left)
 			}
 			startVXTAPOn(t, a, socket, "--vni", "42", "--local", "10.9.0.1", "--offload", driver)
+		})
+	}
+}
+
+// An agent does not keep the namespace of its TAP alive: when it ends, the TAP is gone.
+func TestNamespaceRemoved(t *testing.T) {
+	t.Parallel()
+	for _, driver := range []string{"auto", "off"} {
+		t.Run(driver, func(t *testing.T) {
+			t.Parallel()
+			a, _ := newPair(t, netlab.LinkConfig{})
+			name := fmt.Sprintf("vxtap-%d-%s", os.Getpid(), driver)
+			check(t, exec.Command("ip", "netns", "add", name).Run())
+			gone := false
+			t.Cleanup(func() {
+				if !gone {
+					_ = exec.Command("ip", "netns", "del", name).Run()
+				}
+			})
+			v := startVXTAP(t, a, "--vni", "42", "--local", "10.9.0.1", "--netns", name, "--address", innerA+"/24", "--offload", driver)
+			if got := interfaces(t, a); slices.Contains(got, "vx42") {
+				t.Errorf("interfaces %q outside", got)
+			}
+			v.stats() // a look at the TAP, which must not hold the namespace either
+			check(t, exec.Command("ip", "netns", "del", name).Run())
+			gone = true
+			v.endedWith(exitFailed)
+			v.saysWhy("vx42|network 42|with its network namespace")
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -20,28 +21,32 @@ type platform struct {
 	addresses []netip.Prefix
 }
 
-// open makes the device on a thread in the namespace asked for: an interface belongs
-// to the namespace in which /dev/net/tun was opened.
+// open makes the device in the calling thread's namespace, whichever it is for: see
+// settle.
 func open(c Config) (d *Device, err error) {
-	if err := checkName(c.Name); err != nil {
+	if err := CheckName(c.Name); err != nil {
 		return nil, err
 	}
-	err = withNamespace(c.NetNS, func() (err error) {
-		if c.Portable {
-			d, err = openPortable(c)
-		} else {
-			d, err = openVNET(c)
+	target := netns.None()
+	if c.NetNS != "" {
+		if target, err = openNamespace(c.NetNS); err != nil {
+			return nil, err
 		}
-		return err
-	})
-	return d, err
+		defer target.Close()
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if c.Portable {
+		return openPortable(c, target)
+	}
+	return openVNET(c, target)
 }
 
 // openVNET makes a device of the Linux driver.
-func openVNET(c Config) (*Device, error) {
+func openVNET(c Config, target netns.NsHandle) (*Device, error) {
 	d := &Device{driver: "linux vnet_hdr"}
-	var first *vnetQueue
-	name, flags := c.Name, uint16(unix.IFF_VNET_HDR|unix.IFF_TUN_EXCL)
+	var queues []*vnetQueue
+	name, flags := firstName(c.Name, target), uint16(unix.IFF_VNET_HDR|unix.IFF_TUN_EXCL)
 	if c.Queues > 1 {
 		flags |= unix.IFF_MULTI_QUEUE
 	}
@@ -50,17 +55,20 @@ func openVNET(c Config) (*Device, error) {
 		if err != nil {
 			return nil, errors.Join(err, d.Close())
 		}
-		d.queues = append(d.queues, &Queue{q})
-		if first == nil {
-			first, name, flags = q, given, flags&^unix.IFF_TUN_EXCL
-		}
+		d.queues, queues = append(d.queues, &Queue{q}), append(queues, q)
+		name, flags = given, flags&^unix.IFF_TUN_EXCL
 	}
-	d.name = name
-	d.control = first.control
+	d.control = queues[0].control
 	if c.Queues > 1 {
 		d.steered = d.control(steer)
 	}
-	return d.setUp(c)
+	if err := d.settle(name, c, target); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	for _, q := range queues {
+		q.errs = makeQueueErrors(d.name)
+	}
+	return d, nil
 }
 
 // openVNETQueue opens one more queue. Offloads are the interface's, so that all queues
@@ -77,19 +85,18 @@ func (d *Device) openVNETQueue(name string, flags uint16, noOffload bool) (*vnet
 	return newVNETQueue(fd, given, d.granted.write), given, nil
 }
 
-// setUp finishes a device whose queues are open, or closes it.
-func (d *Device) setUp(c Config) (*Device, error) {
-	mac, mtu, err := setUpLink(d.name, c)
-	if err != nil {
-		return nil, errors.Join(err, d.Close())
+// setUp gives the interface, in this thread's namespace, what c asks for.
+func (d *Device) setUp(c Config) (err error) {
+	if d.mac, d.mtu, err = setUpLink(d.name, c); err != nil {
+		return err
 	}
-	d.mac, d.mtu, d.addresses = mac, mtu, c.Addresses
+	d.addresses = c.Addresses
 	link, err := netlink.LinkByName(d.name)
 	if err != nil {
-		return nil, errors.Join(err, d.Close())
+		return err
 	}
 	d.limitSuperframes(link)
-	return d, nil
+	return nil
 }
 
 // limitSuperframes limits those that are read, if any are.
@@ -156,7 +163,7 @@ func (d *Device) move(to string) error {
 		return err
 	}
 	defer from.Close()
-	if err := inNamespace(from, func() error { return sendLink(name, target) }); err != nil {
+	if err := inNamespace(from, func() error { return sendLink(name, target, "") }); err != nil {
 		return err
 	}
 	return inNamespace(target, func() error {
@@ -167,20 +174,4 @@ func (d *Device) move(to string) error {
 		d.limitSuperframes(link) // by the MTU that it has now, and some kernels forget
 		return bringUp(link, d.addresses)
 	})
-}
-
-// sendLink moves an interface from this thread's namespace to another.
-func sendLink(name string, to netns.NsHandle) error {
-	link, err := netlink.LinkByName(name)
-	if err != nil {
-		return err
-	}
-	err = netlink.LinkSetNsFd(link, int(to))
-	switch {
-	case errors.Is(err, unix.EEXIST):
-		return refuse(ErrExists, err, "interface %s already exists there; choose another name, or remove it", name)
-	case errors.Is(err, unix.EPERM):
-		return refuse(ErrPermission, err, "not allowed to move %s: CAP_NET_ADMIN is needed in both namespaces", name)
-	}
-	return err
 }

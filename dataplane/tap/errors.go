@@ -46,9 +46,9 @@ func closedError(name string) error {
 	return fmt.Errorf("TAP %s: %w", name, net.ErrClosed)
 }
 
-// goneError is what a queue returns once somebody else removed the interface.
+// goneError is what a queue returns once the interface is gone that nobody closed.
 func goneError(name string) error {
-	return refuse(net.ErrClosed, nil, "interface %s was removed by someone else", name)
+	return refuse(net.ErrClosed, nil, "interface %s was removed by someone else, or with its network namespace", name)
 }
 
 // unsupported is an offload that a queue does not take; the caller does the work.

@@ -14,6 +14,7 @@ import (
 	"github.com/google/gopacket/layers"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 
 	"github.com/vxtap/vxtap/dataplane/tap"
 	"github.com/vxtap/vxtap/encap"
@@ -40,12 +41,18 @@ func newHost(t *testing.T) *host {
 	return h
 }
 
-// onThread runs f on a thread that ends with it.
+// onThread runs f on a thread that ends with it. The process's first thread never ends,
+// and would stay in the namespace where f left it.
 func onThread(f func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		runtime.LockOSThread() // never unlocked
+		runtime.LockOSThread() // not unlocked on the way to f
+		if unix.Gettid() == os.Getpid() {
+			defer runtime.UnlockOSThread()
+			onThread(f)
+			return
+		}
 		f()
 	}()
 	<-done

@@ -36,22 +36,6 @@ func openNamespace(name string) (netns.NsHandle, error) {
 	return ns, nil
 }
 
-// withNamespace calls f on a thread in the namespace of that name, see openNamespace;
-// empty is the one that the calling thread is in.
-func withNamespace(name string, f func() error) error {
-	if name == "" {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		return f()
-	}
-	ns, err := openNamespace(name)
-	if err != nil {
-		return err
-	}
-	defer ns.Close()
-	return inNamespace(ns, f)
-}
-
 // inNamespace calls f on a thread in ns. That is never the caller's thread, which
 // could not be given up if the way back failed.
 func inNamespace(ns netns.NsHandle, f func() error) error {

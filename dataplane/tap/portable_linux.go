@@ -6,6 +6,7 @@ import (
 
 	"github.com/songgao/water"
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 	"github.com/vxtap/vxtap/encap"
 	"golang.org/x/sys/unix"
 )
@@ -13,24 +14,24 @@ import (
 // portableDriver is what [Device.Driver] says for people.
 const portableDriver = "portable water"
 
-// openPortable makes a device of the portable driver, in this thread's namespace.
-func openPortable(c Config) (*Device, error) {
+// openPortable makes a device of the portable driver.
+func openPortable(c Config, target netns.NsHandle) (*Device, error) {
+	first := firstName(c.Name, target)
 	// water would attach to a persistent TAP of that name.
-	if _, err := netlink.LinkByName(c.Name); err == nil && c.Name != "" {
-		return nil, nameTaken(c.Name, unix.EEXIST)
+	if _, err := netlink.LinkByName(first); err == nil && first != "" {
+		return nil, nameTaken(first, unix.EEXIST)
 	}
-	files, name, err := openFiles(c)
+	files, made, err := openFiles(first, c.Queues)
 	if err != nil {
 		return nil, err
 	}
-	mac, mtu, err := setUpLink(name, c)
-	if err != nil {
+	d := &Device{driver: portableDriver, granted: nothing(errPortable)}
+	d.control = func(use func(fd int) error) error { return lend(files[0], use) }
+	if err := d.settle(made, c, target); err != nil {
 		return nil, errors.Join(err, closeAll(files))
 	}
-	d := &Device{name: name, driver: portableDriver, mac: mac, mtu: mtu, granted: nothing(errPortable)}
-	d.addresses = c.Addresses
 	for i, f := range files {
-		q := newPortableQueue(name, f, mtu+encap.EthernetSize+2*encap.VLANTagSize)
+		q := newPortableQueue(d.name, f, d.mtu+encap.EthernetSize+2*encap.VLANTagSize)
 		d.queues = append(d.queues, &Queue{q})
 		if i == 0 {
 			d.control = func(use func(fd int) error) error { return q.control(f, use) }
@@ -40,10 +41,10 @@ func openPortable(c Config) (*Device, error) {
 }
 
 // openFiles has water open a file for each queue.
-func openFiles(c Config) (files []*os.File, name string, err error) {
-	name = c.Name
-	for range c.Queues {
-		f, given, err := openFile(name, c.Queues > 1)
+func openFiles(first string, queues int) (files []*os.File, name string, err error) {
+	name = first
+	for range queues {
+		f, given, err := openFile(name, queues > 1)
 		if err != nil {
 			return nil, "", errors.Join(err, closeAll(files))
 		}

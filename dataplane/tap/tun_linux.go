@@ -11,9 +11,10 @@ import (
 
 const tunPath = "/dev/net/tun"
 
-// checkName refuses what the kernel would refuse as an interface name without saying
-// why (dev_valid_name), and '%', from which it makes a name of its own.
-func checkName(name string) error {
+// CheckName refuses what the kernel would refuse as an interface name without saying
+// why (dev_valid_name), and '%', from which it makes a name of its own. Empty is right:
+// it leaves the name to the kernel. The error wraps [ErrName].
+func CheckName(name string) error {
 	switch {
 	case len(name) >= unix.IFNAMSIZ:
 		return refuse(ErrName, nil, "interface name %q is %d bytes long, at most %d are allowed", name, len(name), unix.IFNAMSIZ-1)
