@@ -93,11 +93,16 @@ type Event struct {
 	Err  error
 }
 
+// limitedBroadcast is everybody on the link (RFC 919 section 7).
+var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
 // CheckRemote says whether addr can be a remote of a VTEP at local.
 func CheckRemote(local, addr netip.Addr) error {
 	switch {
 	case !addr.IsValid() || addr.IsUnspecified():
 		return fmt.Errorf("remote %v is no address of a host", addr)
+	case addr == limitedBroadcast:
+		return fmt.Errorf("remote %v is the broadcast address: a remote is one host", addr)
 	case addr.IsMulticast():
 		return fmt.Errorf("remote %v is a multicast group: a remote is one host", addr)
 	case addr.Is4() != local.Is4():

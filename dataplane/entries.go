@@ -38,19 +38,14 @@ func (n *Network) ReplaceEntry(mac encap.MAC, addr netip.AddrPort) error {
 type setter func(encap.MAC, fdb.Class, *destination) error
 
 func (n *Network) setEntry(mac encap.MAC, addr netip.AddrPort, set setter) error {
-	addr, err := n.checkRemote(addr)
-	if err != nil {
-		return err
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	defer n.setHeard()
-	if mac.IsMulticast() { // AppendEntry puts another in its place, so it is not shared
-		return n.held(set(mac, fdb.Static, &destination{remotes: []netip.AddrPort{addr}}))
-	}
-	d := n.remote(addr)
-	defer n.forget(d)
-	return n.held(set(mac, fdb.Static, d))
+	return n.changeRemote(addr, func(addr netip.AddrPort) error {
+		if mac.IsMulticast() { // AppendEntry puts another in its place, so it is not shared
+			return n.held(set(mac, fdb.Static, &destination{remotes: []netip.AddrPort{addr}}))
+		}
+		d := n.remote(addr)
+		defer n.forget(d)
+		return n.held(set(mac, fdb.Static, d))
+	})
 }
 
 // AppendEntry adds a VTEP to those that the frames of a group MAC are sent to.
@@ -58,21 +53,16 @@ func (n *Network) AppendEntry(mac encap.MAC, addr netip.AddrPort) error {
 	if !mac.IsMulticast() {
 		return fmt.Errorf("%v: %w", mac, ErrUnicast)
 	}
-	addr, err := n.checkRemote(addr)
-	if err != nil {
-		return err
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	defer n.setHeard()
-	grown := &destination{remotes: []netip.AddrPort{addr}}
-	if d, _ := n.table.Lookup(mac); d != nil {
-		if slices.Contains(d.remotes, addr) {
-			return fmt.Errorf("%v dst %v: %w", mac, addr, ErrExists)
+	return n.changeRemote(addr, func(addr netip.AddrPort) error {
+		grown := &destination{remotes: []netip.AddrPort{addr}}
+		if d, _ := n.table.Lookup(mac); d != nil {
+			if slices.Contains(d.remotes, addr) {
+				return fmt.Errorf("%v dst %v: %w", mac, addr, ErrExists)
+			}
+			grown.remotes = append(slices.Clone(d.remotes), addr)
 		}
-		grown.remotes = append(slices.Clone(d.remotes), addr)
-	}
-	return n.held(n.table.Set(mac, fdb.Static, grown))
+		return n.held(n.table.Set(mac, fdb.Static, grown))
+	})
 }
 
 // DeleteEntry removes a MAC's learned or static entry. If addr is valid, only if it
@@ -80,7 +70,6 @@ func (n *Network) AppendEntry(mac encap.MAC, addr netip.AddrPort) error {
 func (n *Network) DeleteEntry(mac encap.MAC, addr netip.AddrPort) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	defer n.setHeard()
 	d, class := n.table.Lookup(mac)
 	switch {
 	case d == nil:
@@ -126,16 +115,16 @@ type FlushFilter struct {
 // Flush removes learned and static entries, and returns how many. Ports of this node,
 // controlled entries and the flood list stay.
 func (n *Network) Flush(f FlushFilter) int {
+	remote := bareAddr(f.Remote)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	defer n.setHeard()
 	return n.table.Flush(func(e fdb.Entry[destination]) bool {
 		d := e.Dest
 		return (e.Class == fdb.Learned || e.Class == fdb.Static) &&
 			(f.Class == fdb.None || f.Class == e.Class) &&
 			(f.MAC.IsZero() || f.MAC == e.MAC) &&
 			(f.Port == "" || d.port != nil && d.port.name == f.Port) &&
-			(!f.Remote.IsValid() || slices.ContainsFunc(d.remotes, func(r netip.AddrPort) bool { return r.Addr() == f.Remote }))
+			(!remote.IsValid() || slices.ContainsFunc(d.remotes, func(r netip.AddrPort) bool { return r.Addr() == remote }))
 	})
 }
 

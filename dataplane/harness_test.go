@@ -1,6 +1,7 @@
 package dataplane_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -44,6 +45,7 @@ type setup struct {
 	underlay mem.UnderlayConfig
 	port     mem.PortConfig
 	workers  int
+	listen   uint16 // the VTEP's UDP port, if not the usual one
 	wrap     func(dataplane.Underlay) dataplane.Underlay
 	events   func(dataplane.Event)
 }
@@ -79,9 +81,10 @@ func flooding(addrs ...string) networkConfig {
 // newNode opens a VTEP at addr, which is closed when the test ends.
 func newNode(t testing.TB, wire *mem.Network, addr string, s setup) *node {
 	t.Helper()
-	x := &node{addr: netip.AddrPortFrom(netip.MustParseAddr(addr), dataplane.DefaultPort)}
+	x := &node{addr: netip.AddrPortFrom(netip.MustParseAddr(addr), cmp.Or(s.listen, dataplane.DefaultPort))}
 	cfg := dataplane.Config{
 		Local:     x.addr.Addr(),
+		Port:      s.listen,
 		NewPoller: func() (dataplane.Poller, error) { return mem.NewPoller(), nil },
 		FlowSeed:  testFlowSeed,
 		Events:    s.events,
@@ -263,3 +266,5 @@ func vxlan(frame []byte) []byte {
 
 // netAddr is a VTEP's address with the port left open.
 func netAddr(s string) addrPort { return netip.AddrPortFrom(netip.MustParseAddr(s), 0) }
+
+func mustAddrPort(s string) addrPort { return netip.MustParseAddrPort(s) }

@@ -33,6 +33,7 @@ type Network struct {
 
 	mu      sync.Mutex                      // serialises everything below, and changes of the above
 	remotes map[netip.AddrPort]*destination // every single remote in use
+	named   map[netip.Addr][]namedRemote    // those that were not learned, by address
 
 	closed bool // no port may come any more; guarded by the VTEP's changing
 }
@@ -46,8 +47,10 @@ func newNetwork(v *VTEP, cfg NetworkConfig) *Network {
 		out:     make([]counters, len(v.out)),
 		in:      make([]counters, len(v.in)),
 		remotes: make(map[netip.AddrPort]*destination),
+		named:   make(map[netip.Addr][]namedRemote),
 	}
 	n.table = fdb.New(n.released)
+	n.table.Watch(n.setNamed)
 	n.table.SetLimit(cfg.MaxMACs)
 	n.ports.Store(new([]*port))
 	n.heard.Store(new(addrSet))
@@ -193,7 +196,7 @@ func (n *Network) learn(s sighting, now uint32) {
 	if CheckRemote(n.vtep.cfg.Local, s.remote) != nil {
 		return // forged: our own frames would come back to us
 	}
-	d := n.remote(netip.AddrPortFrom(s.remote, n.vtep.cfg.Port))
+	d := n.remote(n.listener(s.remote))
 	n.table.Learn(s.mac, d, now)
 	n.forget(d)
 }

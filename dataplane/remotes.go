@@ -3,37 +3,24 @@ package dataplane
 import (
 	"fmt"
 	"net/netip"
-	"slices"
-
-	"github.com/vxtap/vxtap/dataplane/fdb"
 )
 
 // AddRemote appends a VTEP to the flood list. A port of 0 means the VTEP's own.
 func (n *Network) AddRemote(addr netip.AddrPort) error {
-	addr, err := n.checkRemote(addr)
-	if err != nil {
-		return err
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	defer n.setHeard()
-	if !n.table.AddFlood(n.remote(addr)) {
-		return fmt.Errorf("remote %v of network %d: %w", addr, n.vni, ErrExists)
-	}
-	return nil
+	return n.changeRemote(addr, func(addr netip.AddrPort) error {
+		if !n.table.AddFlood(n.remote(addr)) {
+			return fmt.Errorf("remote %v of network %d: %w", addr, n.vni, ErrExists)
+		}
+		return nil
+	})
 }
 
 // SetRemote makes the flood list this one VTEP.
 func (n *Network) SetRemote(addr netip.AddrPort) error {
-	addr, err := n.checkRemote(addr)
-	if err != nil {
-		return err
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	defer n.setHeard()
-	n.table.SetFlood([]*destination{n.remote(addr)})
-	return nil
+	return n.changeRemote(addr, func(addr netip.AddrPort) error {
+		n.table.SetFlood([]*destination{n.remote(addr)})
+		return nil
+	})
 }
 
 // RemoveRemote takes a VTEP off the flood list. What was learned behind it stays until
@@ -42,7 +29,6 @@ func (n *Network) RemoveRemote(addr netip.AddrPort) error {
 	addr = n.withPort(addr)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	defer n.setHeard()
 	d := n.remotes[addr]
 	if d == nil || !n.table.RemoveFlood(d) {
 		return fmt.Errorf("remote %v of network %d: %w", addr, n.vni, ErrNotFound)
@@ -59,18 +45,30 @@ func (n *Network) Remotes() []netip.AddrPort {
 	return list
 }
 
-// withPort fills in the port that a remote was given without.
+// withPort fills in the port that a remote was given without, and brings its address
+// into the form of a received datagram's.
 func (n *Network) withPort(addr netip.AddrPort) netip.AddrPort {
 	port := addr.Port()
 	if port == 0 {
 		port = n.vtep.cfg.Port
 	}
-	return netip.AddrPortFrom(addr.Addr().Unmap(), port)
+	return netip.AddrPortFrom(bareAddr(addr.Addr()), port)
 }
 
-func (n *Network) checkRemote(addr netip.AddrPort) (netip.AddrPort, error) {
+// bareAddr returns an address as received ones are: IPv4 not mapped, and without a zone, as
+// the zone of every link-local remote is that of the VTEP's own address.
+func bareAddr(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
+// changeRemote checks and completes the address of a remote, and makes a change that is
+// about it under n.mu.
+func (n *Network) changeRemote(addr netip.AddrPort, change func(netip.AddrPort) error) error {
 	addr = n.withPort(addr)
-	return addr, CheckRemote(n.vtep.cfg.Local, addr.Addr())
+	if err := CheckRemote(n.vtep.cfg.Local, addr.Addr()); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return change(addr)
 }
 
 // remote returns the destination for addr, the same pointer for the same address as
@@ -97,37 +95,4 @@ func (n *Network) forget(d *destination) {
 	if n.table.References(d) == 0 {
 		n.released(d)
 	}
-}
-
-// setHeard works out whom a closed network listens to: the flood list, and every
-// remote that an entry names which was not learned. n.mu is held.
-func (n *Network) setHeard() {
-	if !n.cfg.Closed {
-		return
-	}
-	var addrs []netip.Addr
-	add := func(d *destination) {
-		for _, r := range d.remotes {
-			addrs = append(addrs, r.Addr())
-		}
-	}
-	for _, d := range n.table.Flood() {
-		add(d)
-	}
-	for e := range n.table.All() {
-		if e.Class > fdb.Learned {
-			add(e.Dest)
-		}
-	}
-	slices.SortFunc(addrs, netip.Addr.Compare)
-	set := addrSet(slices.Compact(addrs))
-	n.heard.Store(&set)
-}
-
-// addrSet is a sorted set of addresses, replaced whole when it changes.
-type addrSet []netip.Addr
-
-func (s addrSet) has(a netip.Addr) bool {
-	_, found := slices.BinarySearchFunc(s, a, netip.Addr.Compare)
-	return found
 }

@@ -131,7 +131,7 @@ func TestGroupEntry(t *testing.T) {
 
 func TestRemotesThatAreRefused(t *testing.T) {
 	for local, bad := range map[string][]string{
-		"10.9.0.1": {"10.9.0.1", "::ffff:10.9.0.1", "239.1.1.1", "0.0.0.0", "fd09::2"},
+		"10.9.0.1": {"10.9.0.1", "::ffff:10.9.0.1", "239.1.1.1", "0.0.0.0", "255.255.255.255", "fd09::2"},
 		"fd09::1":  {"fd09::1", "ff02::1", "::", "10.9.0.2", "::ffff:10.9.0.2"},
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -49,10 +49,11 @@ func (t *Table[D]) SetFlood(list []*D) {
 func (t *Table[D]) setFlood(list []*D) {
 	old := t.Flood()
 	for _, d := range list { // before the old are dropped, lest one in both be freed
-		t.hold(d)
+		t.name(d, t.hold(d), 1)
 	}
 	t.flood.Store(&list)
 	for _, d := range old {
+		t.name(d, t.uses[d], -1)
 		t.drop(d)
 	}
 }

@@ -17,6 +17,7 @@ type model struct {
 	entries  map[encap.MAC]fdb.Entry[dest]
 	refs     map[*dest]int
 	released map[*dest]int // calls, less those the model expects
+	named    map[*dest]bool
 	limit    int
 	now      uint32
 }
@@ -26,8 +27,10 @@ func newModel() *model {
 		entries:  make(map[encap.MAC]fdb.Entry[dest]),
 		refs:     make(map[*dest]int),
 		released: make(map[*dest]int),
+		named:    make(map[*dest]bool),
 	}
 	m.table = fdb.New(func(d *dest) { m.released[d]++ })
+	m.table.Watch(func(d *dest, named bool) { m.named[d] = named })
 	return m
 }
 
@@ -174,7 +177,11 @@ func (m *model) compareSet(t failer, err error, ok bool) {
 // check compares the whole of the table with the model.
 func (m *model) check(t failer) {
 	n := 0
+	named := make(map[*dest]bool)
 	for e := range m.table.All() {
+		if e.Class > fdb.Learned {
+			named[e.Dest] = true
+		}
 		if m.entries[e.MAC] != e {
 			t.Fatalf("table has %v, model %v", e, m.entries[e.MAC])
 		}
@@ -186,6 +193,11 @@ func (m *model) check(t failer) {
 	for c := fdb.Learned; c <= fdb.Local; c++ {
 		if m.table.Count(c) != m.count(c) {
 			t.Fatalf("%d %v entries, want %d", m.table.Count(c), c, m.count(c))
+		}
+	}
+	for d := range m.refs {
+		if m.named[d] != named[d] {
+			t.Fatalf("%v is said to be named: %t", d, m.named[d])
 		}
 	}
 	for d, n := range m.refs {

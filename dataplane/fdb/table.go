@@ -19,7 +19,9 @@ type Table[D any] struct {
 	limit    int
 	refused  uint64
 	released func(*D)
-	freed    []*D // to be reported once mu is unlocked
+	watch    func(*D, bool)
+	freed    []*D      // to be reported once mu is unlocked
+	turns    []turn[D] // likewise
 }
 
 // New returns an empty table. If released is not nil, it is called with each
@@ -33,6 +35,12 @@ func New[D any](released func(*D)) *Table[D] {
 	t.flood.Store(new([]*D))
 	return t
 }
+
+// Watch has a function called whenever a destination comes to be named or is so no more:
+// it is on the flood list, or an entry that was not learned leads to it. The call is made
+// as that of New's released is, and before it; it may write to the table. Watch is to be
+// called before the table is used.
+func (t *Table[D]) Watch(f func(d *D, named bool)) { t.watch = f }
 
 // Lookup returns the destination that holds mac and the class of its entry, or nil and
 // [None].

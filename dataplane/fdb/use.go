@@ -4,6 +4,7 @@ package fdb
 // which workers read, so that counting does not disturb their caches.
 type use[D any] struct {
 	refs     int // entries, and 1 if it is in the flood list
+	named    int // of these, all but the learned entries
 	bindings [classes]*binding[D]
 }
 
@@ -24,12 +25,18 @@ func (t *Table[D]) acquire(c Class, d *D) *binding[D] {
 		u.bindings[c] = &binding[D]{c, d}
 	}
 	t.counts[c]++
+	if c > Learned {
+		t.name(d, u, 1)
+	}
 	return u.bindings[c]
 }
 
 // release is the opposite of acquire. Caller holds mu.
 func (t *Table[D]) release(b *binding[D]) {
 	t.counts[b.class]--
+	if b.class > Learned {
+		t.name(b.dest, t.uses[b.dest], -1)
+	}
 	t.drop(b.dest)
 }
 
@@ -56,11 +63,29 @@ func (t *Table[D]) drop(d *D) {
 	}
 }
 
-// unlock ends a writer's turn: it unlocks mu and reports what was freed under it.
+// turn is a change of what is told to the function of [Table.Watch].
+type turn[D any] struct {
+	dest  *D
+	named bool
+}
+
+// name counts one more or less use of d that was not learned. Caller holds mu.
+func (t *Table[D]) name(d *D, u *use[D], by int) {
+	was := u.named > 0
+	u.named += by
+	if is := u.named > 0; is != was && t.watch != nil {
+		t.turns = append(t.turns, turn[D]{d, is})
+	}
+}
+
+// unlock ends a writer's turn: it unlocks mu and reports what changed under it.
 func (t *Table[D]) unlock() {
-	freed := t.freed
-	t.freed = nil
+	turns, freed := t.turns, t.freed
+	t.turns, t.freed = nil, nil
 	t.mu.Unlock()
+	for _, c := range turns {
+		t.watch(c.dest, c.named)
+	}
 	for _, d := range freed {
 		t.released(d)
 	}
