@@ -56,8 +56,8 @@ func (d *Device) Queues() []*Queue { return d.queues }
 func (d *Device) Driver() string { return d.driver }
 
 // Drops returns how many frames were lost on their way from the system to a reader
-// since the device was opened: because the kernel's ring was full, or because they
-// were longer than the reader's buffer. Wraps [errors.ErrUnsupported] where the system
+// since the device was opened: because the kernel's ring was full, because reading them
+// failed, or because they were longer than the reader's buffer. Wraps [errors.ErrUnsupported] where the system
 // does not tell.
 func (d *Device) Drops() (uint64, error) {
 	n, err := d.kernelDrops()
@@ -65,7 +65,7 @@ func (d *Device) Drops() (uint64, error) {
 		return 0, fmt.Errorf("read drops of TAP %s: %w", d.name, err)
 	}
 	for _, q := range d.queues {
-		n += q.driver.oversized()
+		n += q.driver.lost()
 	}
 	return n, nil
 }

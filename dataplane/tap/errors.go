@@ -55,3 +55,11 @@ func goneError(name string) error {
 func unsupported(name, what string) error {
 	return fmt.Errorf("write to %s: %s: %w", name, what, errors.ErrUnsupported)
 }
+
+// maxFaults is how many reads in a row may fail, each for a frame's own reasons, before
+// there is something wrong that does not pass.
+const maxFaults = 64
+
+func tooManyFaults(name string, err error) error {
+	return fmt.Errorf("read from %s: failed %d times in a row: %w", name, maxFaults, err)
+}

@@ -23,7 +23,7 @@ type portableQueue struct {
 	dev  io.ReadWriteCloser // one frame a call
 	done chan struct{}      // closed when the pump has ended
 
-	tooLong atomic.Uint64
+	missed atomic.Uint64
 
 	mu    sync.Mutex // guards the following
 	ring  ring
@@ -52,21 +52,27 @@ func newPortableQueue(name string, dev io.ReadWriteCloser, size int) *portableQu
 	return q
 }
 
-// pump moves frames from the device to the ring until one of them ends.
+// pump moves frames from the device to the ring until one of them ends. A read that
+// fails is a lost frame, unless one after another does.
 func (q *portableQueue) pump() {
 	defer close(q.done)
-	for {
+	for faults := 0; ; {
 		slot := q.awaitSlot()
 		if slot == nil {
 			return
 		}
 		n, err := q.dev.Read(slot)
 		if err != nil {
-			q.fail(err)
-			return
+			if faults++; q.ends(err) || faults == maxFaults {
+				q.fail(err)
+				return
+			}
+			q.missed.Add(1)
+			continue
 		}
+		faults = 0
 		if n == len(slot) { // it holds one byte more than the longest frame
-			q.tooLong.Add(1)
+			q.missed.Add(1)
 			continue
 		}
 		q.push(n)
@@ -97,6 +103,11 @@ func (q *portableQueue) push(n int) {
 	if first {
 		ready()
 	}
+}
+
+// ends reports whether no read can follow one that failed so.
+func (q *portableQueue) ends(err error) bool {
+	return errors.Is(q.translate("read from", err), net.ErrClosed)
 }
 
 // fail makes err what Read returns behind the frames that are in the ring. Whatever it
@@ -139,7 +150,7 @@ func (q *portableQueue) drain(frames []encap.Frame) (int, error) {
 		if take(&frames[n], q.ring.pop()) {
 			n++
 		} else {
-			q.tooLong.Add(1)
+			q.missed.Add(1)
 		}
 	}
 	q.room.Signal()
@@ -222,7 +233,7 @@ func (q *portableQueue) Notify(ready func()) {
 	}
 }
 
-func (q *portableQueue) oversized() uint64 { return q.tooLong.Load() }
+func (q *portableQueue) lost() uint64 { return q.missed.Load() }
 
 // close closes the device, which ends a read that is under way, and waits for the pump.
 func (q *portableQueue) close() error {

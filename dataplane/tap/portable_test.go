@@ -146,7 +146,9 @@ func TestPortableFails(t *testing.T) {
 		q.Notify(func() { announced++ })
 		broken := errors.New("broken")
 		w.in <- make([]byte, 60)
-		w.fault <- broken
+		for range maxFaults {
+			w.fault <- broken
+		}
 		synctest.Wait()
 		announced = 0
 		if n, err := q.Read(readBuffers(8, 100)); n != 1 || err != nil || announced != 1 {
@@ -156,6 +158,30 @@ func TestPortableFails(t *testing.T) {
 			if n, err := q.Read(readBuffers(8, 100)); n != 0 || !errors.Is(err, broken) || !errors.Is(err, net.ErrClosed) {
 				t.Errorf("read %d, %v", n, err)
 			}
+		}
+	})
+}
+
+// A read that fails is a lost frame, and those behind it are read.
+func TestPortablePassingFaults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire()
+		q := newPortableQueue("vx42", w, 100)
+		defer q.close()
+		for range 2 {
+			for range maxFaults - 1 {
+				w.fault <- io.ErrNoProgress
+			}
+			w.in <- make([]byte, 60)
+		}
+		synctest.Wait()
+		if n, err := q.Read(readBuffers(8, 100)); n != 2 || err != nil || q.lost() != 2*(maxFaults-1) {
+			t.Errorf("read %d, %v; %d lost", n, err, q.lost())
+		}
+		w.fault <- net.ErrClosed
+		synctest.Wait()
+		if _, err := q.Read(readBuffers(8, 100)); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("read: %v", err)
 		}
 	})
 }
@@ -171,8 +197,8 @@ func TestPortableTooLong(t *testing.T) {
 		}
 		synctest.Wait()
 		frames := readBuffers(8, 99)
-		if n, err := q.Read(frames); n != 1 || err != nil || len(frames[0].Data) != 60 || q.oversized() != 3 {
-			t.Errorf("read %d, %v; %d too long", n, err, q.oversized())
+		if n, err := q.Read(frames); n != 1 || err != nil || len(frames[0].Data) != 60 || q.lost() != 3 {
+			t.Errorf("read %d, %v; %d too long", n, err, q.lost())
 		}
 	})
 }

@@ -23,8 +23,8 @@ type driver interface {
 	FD() int
 	Notify(ready func())
 
-	// oversized is how many frames did not fit the reader's buffer and were dropped.
-	oversized() uint64
+	// lost is how many frames could not be read, or did not fit the reader's buffer.
+	lost() uint64
 	// close releases the queue; the last one takes the interface with it.
 	close() error
 }

@@ -20,7 +20,8 @@ type vnetQueue struct {
 	// Reading, by one goroutine.
 	header  vnetHeader
 	pending error // of a frame behind those that the last Read returned
-	tooLong atomic.Uint64
+	faults  int   // reads that failed since one did not
+	missed  atomic.Uint64
 
 	// Writing, by any number.
 	offloads atomic.Uint32 // an encap.OffloadSet: what the kernel has not refused
@@ -59,7 +60,7 @@ func (q *vnetQueue) FD() int { return q.fd }
 // Notify is for queues without a descriptor.
 func (q *vnetQueue) Notify(func()) {}
 
-func (q *vnetQueue) oversized() uint64 { return q.tooLong.Load() }
+func (q *vnetQueue) lost() uint64 { return q.missed.Load() }
 
 func (q *vnetQueue) leave() {
 	if q.use.leave() {
@@ -89,5 +90,5 @@ func (q *vnetQueue) control(f func(fd int) error) error {
 // isGone reports whether errno says that the interface of a descriptor was removed:
 // its queue is detached then.
 func isGone(errno error) bool {
-	return errors.Is(errno, unix.EBADFD) || errors.Is(errno, unix.ENODEV)
+	return errors.Is(errno, unix.EBADFD) || errors.Is(errno, unix.EBADF) || errors.Is(errno, unix.ENODEV)
 }

@@ -1,7 +1,6 @@
 package tap
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/vxtap/vxtap/encap"
@@ -39,25 +38,38 @@ func (q *vnetQueue) readInto(f *encap.Frame) (bool, error) {
 		switch {
 		case errno == unix.EINTR:
 		case errno == unix.EAGAIN:
+			q.faults = 0
 			return false, nil
 		case errno != 0:
-			return false, q.readError(errno)
+			if err := q.fault(errno); err != nil {
+				return false, err
+			}
 		case n > len(f.Data):
-			q.tooLong.Add(1)
+			q.missed.Add(1)
 		case n > 0:
+			q.faults = 0
 			f.Data = f.Data[:n]
 			f.More = nil
 			f.Offload = q.header.offload(f.Data)
 			return true, nil
-		default:
-			return false, fmt.Errorf("read from %s: a header without a frame: %w", q.errs.name, io.ErrUnexpectedEOF)
+		default: // a header without a frame
+			if err := q.fault(io.ErrUnexpectedEOF); err != nil {
+				return false, err
+			}
 		}
 	}
 }
 
-func (q *vnetQueue) readError(errno unix.Errno) error {
-	if isGone(errno) {
+// fault counts a read that failed as a lost frame, which it was about. It returns an
+// error if there is nothing more to read: the interface is gone, or one read after
+// another fails.
+func (q *vnetQueue) fault(err error) error {
+	if isGone(err) {
 		return q.errs.gone
 	}
-	return fmt.Errorf("read from %s: %w", q.errs.name, errno)
+	q.missed.Add(1)
+	if q.faults++; q.faults < maxFaults {
+		return nil
+	}
+	return tooManyFaults(q.errs.name, err)
 }

@@ -73,8 +73,10 @@ func TestReadScripted(t *testing.T) {
 		{"too long", []answer{{n: vnetHeaderSize + 101}, {}}, unix.EAGAIN, 1, nil},
 		{"gone at once", nil, unix.EBADFD, 0, net.ErrClosed},
 		{"gone behind two", []answer{{}, {}}, unix.ENODEV, 2, net.ErrClosed},
-		{"passing fault", []answer{{}, {errno: unix.ENOMEM}, {}}, unix.EAGAIN, 1, unix.ENOMEM},
-		{"header only", []answer{{n: vnetHeaderSize}}, unix.EAGAIN, 0, io.ErrUnexpectedEOF},
+		{"closed under us", nil, unix.EBADF, 0, net.ErrClosed},
+		{"passing fault", []answer{{}, {errno: unix.ENOMEM}, {}}, unix.EAGAIN, 2, nil},
+		{"header only", []answer{{n: vnetHeaderSize}, {}}, unix.EAGAIN, 1, nil},
+		{"lasting fault", []answer{{}}, unix.EFAULT, 1, unix.EFAULT},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -99,8 +101,33 @@ func TestReadScripted(t *testing.T) {
 // An oversized frame is counted and leaves its buffer to the next.
 func TestReadTooLongIsCounted(t *testing.T) {
 	q, _ := scripted(unix.EAGAIN, answer{n: vnetHeaderSize + 101}, answer{n: vnetHeaderSize + 5000}, answer{})
-	if n, err := q.Read(buffers(4)); n != 1 || err != nil || q.oversized() != 2 {
-		t.Errorf("read %d, %v, %d too long", n, err, q.oversized())
+	if n, err := q.Read(buffers(4)); n != 1 || err != nil || q.lost() != 2 {
+		t.Errorf("read %d, %v, %d too long", n, err, q.lost())
+	}
+}
+
+// A read that fails is a lost frame, of which any number may come, but few in a row.
+func TestReadFaultsAreCounted(t *testing.T) {
+	for _, between := range []answer{{}, {errno: unix.EAGAIN}} {
+		var script []answer
+		for range 3 {
+			for range maxFaults - 1 {
+				script = append(script, answer{errno: unix.EFAULT})
+			}
+			script = append(script, between)
+		}
+		q, calls := scripted(unix.EFAULT, script...)
+		for *calls < len(script) {
+			if _, err := q.Read(buffers(1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want := uint64(3 * (maxFaults - 1)); q.lost() != want {
+			t.Errorf("%d lost, want %d", q.lost(), want)
+		}
+		if _, err := q.Read(buffers(1)); !errors.Is(err, unix.EFAULT) || *calls != len(script)+maxFaults {
+			t.Errorf("%v after %d calls more", err, *calls-len(script))
+		}
 	}
 }
 
