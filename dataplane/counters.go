@@ -8,7 +8,8 @@ const cacheLine = 64
 // belongs to none. Only that worker writes them; anyone may read. The pad keeps
 // two workers' counters from sharing a cache line.
 //
-// Frames are counted as wire-size frames: a superframe counts as its segments.
+// Frames and bytes are counted as on a wire: a superframe counts as its segments, each
+// with its headers.
 type counters struct {
 	frames         atomic.Uint64
 	bytes          atomic.Uint64
@@ -23,7 +24,7 @@ type counters struct {
 // Frames = Forwarded + the sum of Drops.
 type Counts struct {
 	Frames         uint64           // received, as wire-size frames
-	Bytes          uint64           // received, from the Ethernet header on
+	Bytes          uint64           // of these, from the Ethernet header on
 	Forwarded      uint64           // frames that reached at least one destination
 	ForwardedBytes uint64           // their bytes, once each
 	Copies         uint64           // further copies that flooding made

@@ -138,16 +138,21 @@ func (w *inWorker) isSuperframe(data []byte) bool {
 
 // refuse books a packet that goes nowhere.
 func (w *inWorker) refuse(c *counters, bytes int, why Drop) {
-	w.ledger.dropped(w.enter(c, bytes, 1), why)
+	w.makeRoom()
+	w.ledger.dropped(w.ledger.enterBytes(c, bytes), why)
 }
 
-// enter opens an entry in the ledger, which it settles first if it is full: a train
-// brings more packets than that.
-func (w *inWorker) enter(c *counters, bytes, weight int) int {
+// enter opens an entry in the ledger for the frame at hand.
+func (w *inWorker) enter(c *counters) int {
+	w.makeRoom()
+	return w.ledger.enter(c, &w.inner, &w.layers)
+}
+
+// makeRoom settles the ledger if it is full: a train brings more packets than that.
+func (w *inWorker) makeRoom() {
 	if w.ledger.full() {
 		w.settle()
 	}
-	return w.ledger.enter(c, bytes, weight)
 }
 
 // packet checks one VXLAN packet and finds its network.
@@ -213,13 +218,13 @@ func (w *inWorker) frame(a *arrival, data []byte) {
 	switch {
 	case why != dropNone:
 		w.recognize(a)
-		w.ledger.dropped(w.enter(c, len(data), wireFrames(f, &w.layers)), why)
+		w.ledger.dropped(w.enter(c), why)
 	case a.port != nil:
 		w.toPort(a, c)
 	default:
 		w.recognize(a)
 		w.merges.pass(f, &w.layers)
-		entry := w.enter(c, len(data), wireFrames(f, &w.layers))
+		entry := w.enter(c)
 		for _, p := range *n.ports.Load() {
 			w.writes.add(p, f, entry)
 		}
@@ -244,7 +249,7 @@ func (w *inWorker) toPort(a *arrival, c *counters) {
 	if w.merges.full() {
 		w.settle()
 	}
-	entry := w.enter(c, len(f.Data), wireFrames(f, &w.layers))
+	entry := w.enter(c)
 	if !w.merges.begin(entry) {
 		w.writes.add(p, f, entry)
 	}

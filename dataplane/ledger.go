@@ -1,5 +1,7 @@
 package dataplane
 
+import "github.com/vxtap/vxtap/encap"
+
 // A ledger keeps the fate of every frame of a batch. A frame is entered when it is
 // received; each attempt to deliver it, or a segment of it, reports back; and when the
 // batch is done, the frame is counted: what was delivered once as forwarded, what was
@@ -15,7 +17,7 @@ const ledgerSize = 128
 
 type ledgerEntry struct {
 	counters  *counters
-	bytes     uint64
+	bytes     uint64 // on a wire
 	weight    uint64 // wire-size frames
 	delivered uint64 // wire-size frames, copies included
 	drop      Drop   // the first failure
@@ -23,12 +25,32 @@ type ledgerEntry struct {
 
 func (l *ledger) full() bool { return l.n == ledgerSize }
 
-// enter opens an entry for a frame of so many bytes, which is weight frames on a wire,
-// and returns its number.
-func (l *ledger) enter(c *counters, bytes, weight int) int {
-	l.entries[l.n] = ledgerEntry{counters: c, bytes: uint64(bytes), weight: uint64(weight)}
+// enter opens an entry for a frame, or a superframe, and returns its number.
+func (l *ledger) enter(c *counters, f *encap.Frame, layers *encap.Layers) int {
+	entry := l.enterBytes(c, len(f.Data))
+	if f.Offload.GSO != encap.GSONone {
+		l.entries[entry].bytes, l.entries[entry].weight = wireSize(f, layers)
+	}
+	return entry
+}
+
+// enterBytes opens an entry for what is one frame of so many bytes, and returns its
+// number.
+func (l *ledger) enterBytes(c *counters, bytes int) int {
+	l.entries[l.n] = ledgerEntry{counters: c, bytes: uint64(bytes), weight: 1}
 	l.n++
 	return l.n - 1
+}
+
+// wireSize is how many bytes in how many frames a superframe is on a wire, where each
+// segment has the headers.
+func wireSize(f *encap.Frame, l *encap.Layers) (bytes, frames uint64) {
+	size := int(f.Offload.SegmentSize)
+	if size == 0 || l.Payload == 0 || l.End <= l.Payload {
+		return uint64(len(f.Data)), 1
+	}
+	n := (l.End - l.Payload + size - 1) / size
+	return uint64(l.End + (n-1)*l.Payload), uint64(n)
 }
 
 // extend adds a frame of so many bytes to an entry, which it shares the fate of.

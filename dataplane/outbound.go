@@ -109,11 +109,11 @@ func (w *outWorker) frame(p *port, f *encap.Frame, buf []byte) {
 	n := p.network
 	c := &n.out[w.index]
 	if len(f.Data) < encap.EthernetSize {
-		w.ledger.dropped(w.ledger.enter(c, len(f.Data), 1), DropRunt)
+		w.ledger.dropped(w.ledger.enterBytes(c, len(f.Data)), DropRunt)
 		return
 	}
 	w.layers.Parse(f.Data)
-	entry := w.ledger.enter(c, len(f.Data), wireFrames(f, &w.layers))
+	entry := w.ledger.enter(c, f, &w.layers)
 	eth := encap.Ethernet(f.Data)
 	src := eth.Src()
 	if !src.IsUnicast() {
@@ -223,13 +223,4 @@ func (w *outWorker) setPort(token int, p *port) {
 	}
 	ports[token] = p
 	w.ports.Store(&ports)
-}
-
-// wireFrames is how many frames on a wire f is.
-func wireFrames(f *encap.Frame, l *encap.Layers) int {
-	size := int(f.Offload.SegmentSize)
-	if f.Offload.GSO == encap.GSONone || size == 0 || l.Payload == 0 || l.End <= l.Payload {
-		return 1
-	}
-	return (l.End - l.Payload + size - 1) / size
 }
