@@ -62,6 +62,20 @@ func TestRestart(t *testing.T) {
 	ping(t, b, innerA)
 }
 
+// A vxtap that was killed can be started again at once, without a wait for the kernel to
+// have taken down the rest of it.
+func TestRestartAtOnce(t *testing.T) {
+	t.Parallel()
+	a, _ := newPair(t, netlab.LinkConfig{})
+	socket := newSocket(t)
+	args := []string{"--vni", "42", "--local", "10.9.0.1", "--queues", "2"}
+	v := startVXTAPOn(t, a, socket, args...)
+	for range 5 {
+		check(t, v.cmd.Process.Kill())
+		v = startVXTAPOn(t, a, socket, args...)
+	}
+}
+
 // neighbour returns what a host knows of an address.
 func neighbour(t *testing.T, h *netlab.Host, addr string) netlink.Neigh {
 	t.Helper()

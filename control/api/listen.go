@@ -19,10 +19,19 @@ const socketMode = 0o660
 // probeTimeout bounds the wait for an answer to whether a socket is alive.
 const probeTimeout = 2 * time.Second
 
+// An agent that was killed holds its lock until the kernel has taken down what it had, its
+// devices too. That is waited for, so that it can be restarted at once.
+const (
+	endingTimeout = time.Second
+	endingPoll    = 10 * time.Millisecond
+)
+
 // InUseError says that the path of a socket is taken by a live agent.
 type InUseError struct {
 	Path string
 	PID  int // 0 if unknown
+
+	passing bool // it is ending, or has only started
 }
 
 // Error names the path and the process, and what to do.
@@ -44,7 +53,7 @@ func inParentheses(pid int) string {
 //
 // An agent holds a lock on path with ".lock" appended as long as it listens, so that of
 // two that start at once, neither removes the other's socket as a leftover. The kernel
-// drops the lock of an agent that was killed.
+// drops the lock of an agent that was killed, for which Listen waits a moment.
 func Listen(path string) (net.Listener, error) {
 	if err := checkPath(path); err != nil {
 		return nil, err
@@ -52,10 +61,23 @@ func Listen(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("make the directory of socket %s: %w", path, err)
 	}
+	for deadline := time.Now().Add(endingTimeout); ; time.Sleep(endingPoll) {
+		ln, err := lockAndListen(path)
+		var use *InUseError
+		switch {
+		case err == nil:
+			return ln, nil
+		case !errors.As(err, &use) || !use.passing || time.Now().After(deadline):
+			return nil, err
+		}
+	}
+}
+
+func lockAndListen(path string) (*listener, error) {
 	lock, err := lockFile(path + ".lock")
 	if errors.Is(err, errLocked) {
-		pid, _ := probe(path)
-		return nil, &InUseError{path, pid}
+		pid, err := probe(path)
+		return nil, &InUseError{path, pid, isDead(err) || isEnding(pid)}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lock socket %s: %w", path, err)
@@ -105,14 +127,19 @@ func removeLeftover(path string) error {
 	}
 	switch pid, err := probe(path); {
 	case err == nil:
-		return &InUseError{path, pid}
-	case !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist):
+		return &InUseError{path, pid, isEnding(pid)}
+	case !isDead(err):
 		return fmt.Errorf("find out whether an agent answers on %s: %w", path, err)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the socket that a dead agent left: %w", err)
 	}
 	return nil
+}
+
+// isDead reports whether a probe failed because nobody listens.
+func isDead(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist)
 }
 
 // probe connects to a socket. It returns the process that listens, or why it cannot.

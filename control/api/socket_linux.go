@@ -1,7 +1,13 @@
 package api
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
 	"net"
+	"os"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -32,4 +38,31 @@ func peerPID(conn *net.UnixConn) int {
 		}
 	})
 	return pid
+}
+
+// isEnding reports whether a process, 0 if unknown, is gone, or has been killed: its
+// sockets take connections until the kernel gets to close them.
+func isEnding(pid int) bool {
+	if pid <= 0 {
+		return false
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	for line := range bytes.Lines(status) {
+		field, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(":\t"))
+		switch string(field) {
+		case "State": // proc(5): Z and X are dead, but for other threads perhaps
+			if bytes.HasPrefix(value, []byte("Z")) || bytes.HasPrefix(value, []byte("X")) {
+				return true
+			}
+		case "SigPnd", "ShdPnd": // hexadecimal, signal 1 lowest
+			pending, err := strconv.ParseUint(string(value), 16, 64)
+			if err == nil && pending&(1<<(syscall.SIGKILL-1)) != 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
