@@ -157,12 +157,29 @@ func (c *Client) explain(err error) error {
 	return fmt.Errorf("ask the agent on %s: %w", c.socket, err)
 }
 
+// errHangup is what reading from a connection returns that the agent closed before it
+// answered. To net/http, io.EOF of its own would be the end of an idle connection.
+var errHangup = fmt.Errorf("closed before an answer: %w", io.EOF)
+
+// answerConn is a connection on which an answer is due.
+type answerConn struct {
+	net.Conn
+	begun bool // the answer has; only the reader knows
+}
+
+// Read implements net.Conn.
+func (c *answerConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.begun = c.begun || n > 0
+	if err == io.EOF && !c.begun {
+		err = errHangup
+	}
+	return n, err
+}
+
 // isHangup reports whether the agent took the connection and closed it before it answered.
-// For one that was closed before the request went out, net/http has no error to compare
-// with, only words.
 func isHangup(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
-		err.Error() == "http: server closed idle connection"
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // isTimeout reports whether an agent let us wait for too long, be it for the connection,
@@ -175,5 +192,9 @@ func isTimeout(err error) bool {
 
 func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	var d net.Dialer
-	return d.DialContext(ctx, "unix", c.socket)
+	conn, err := d.DialContext(ctx, "unix", c.socket)
+	if err != nil {
+		return nil, err
+	}
+	return &answerConn{Conn: conn}, nil
 }

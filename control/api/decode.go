@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/vxtap/vxtap/encap"
 )
@@ -44,7 +46,38 @@ func decode(body []byte, v any) error {
 	if _, err := d.Token(); err != io.EOF {
 		return invalid("bad body: more follows the JSON object")
 	}
+	return checkKeys(body)
+}
+
+// checkKeys refuses a JSON object, known to be one, that has a key twice. To encoding/json, "mac" and "MAC"
+// are the same, and the last one wins: which was meant is anyone's guess.
+func checkKeys(object []byte) error {
+	d := json.NewDecoder(bytes.NewReader(object))
+	_, err := d.Token() // the bracket
+	var seen []string
+	for err == nil && d.More() {
+		token, _ := d.Token()
+		key, _ := token.(string)
+		if slices.ContainsFunc(seen, func(s string) bool { return strings.EqualFold(s, key) }) {
+			return invalid("bad body: %q is given twice", key)
+		}
+		seen = append(seen, key)
+		var value json.RawMessage
+		err = d.Decode(&value)
+	}
+	if err != nil {
+		return invalid("bad body: %v", err)
+	}
 	return nil
+}
+
+// decodeBody reads the body of a request with the decoder of its kind.
+func decodeBody[T any](w http.ResponseWriter, r *http.Request, decode func([]byte) (T, error)) (v T, err error) {
+	body, err := readBody(w, r)
+	if err != nil {
+		return v, err
+	}
+	return decode(body)
 }
 
 // decodeChange reads an FDBChange. A MAC that was left out is not the zero MAC, which

@@ -108,11 +108,7 @@ func (h handler) changeFDB(w http.ResponseWriter, r *http.Request) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	body, err := readBody(w, r)
-	if err != nil {
-		return nil, err
-	}
-	change, err := decodeChange(body)
+	change, err := decodeBody(w, r, decodeChange)
 	if err != nil {
 		return nil, err
 	}
@@ -136,11 +132,7 @@ func (h handler) flushFDB(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := readBody(w, r)
-	if err != nil {
-		return nil, err
-	}
-	filter, err := decodeFlush(body)
+	filter, err := decodeBody(w, r, decodeFlush)
 	if err != nil {
 		return nil, err
 	}
