@@ -144,7 +144,7 @@ func (a *Agent) deviceSpec(spec NetworkSpec) (DeviceSpec, error) {
 		d.Name = fmt.Sprintf("vx%d", spec.VNI)
 	}
 	underlay, err := a.drivers.UnderlayMTU(a.node.Local)
-	room := min(encap.OverlayMTU(underlay, a.node.Local.Is6(), false, 0), maxMTU)
+	room := min(encap.OverlayMTU(underlay, a.node.Local.Is6(), false, 0), encap.MaxMTU)
 	switch {
 	case d.MTU == 0 && err != nil:
 		return d, fmt.Errorf("find the underlay's MTU (give one with --mtu): %w", err)

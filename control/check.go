@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/vxtap/vxtap/dataplane"
@@ -16,17 +15,8 @@ import (
 // What can be seen to be wrong with a spec before anything is touched: whatever the host
 // is like, it cannot be carried out. Every error carries the value and says what to do.
 
-// MTU bounds in bytes of IP packet: IPv4's smallest (RFC 791), and Linux's largest.
-const (
-	minMTU = 68
-	maxMTU = 65521
-)
-
 // minMTU6 is IPv6's smallest MTU (RFC 8200 section 5).
 const minMTU6 = 1280
-
-// maxTAPName is the longest name of an interface in bytes (IFNAMSIZ - 1).
-const maxTAPName = 15
 
 // Check says what is wrong with the node's part.
 func (s *NodeSpec) Check() error {
@@ -74,15 +64,12 @@ func (s *NetworkSpec) Check(node NodeSpec) error {
 	return nil
 }
 
-// checkDevice checks what the device is to be, but for its addresses.
+// checkDevice checks what the device is to be, but for its addresses, and its name, about
+// which systems differ: that is the driver's to judge.
 func (s *NetworkSpec) checkDevice() error {
 	switch {
-	case len(s.TAP) > maxTAPName:
-		return fmt.Errorf("interface name %q is too long: choose one of at most %d bytes with --tap", s.TAP, maxTAPName)
-	case s.TAP == "." || s.TAP == ".." || strings.ContainsAny(s.TAP, "/:% \t\n\v\f\r\x00"):
-		return fmt.Errorf("bad interface name %q: choose one with --tap that has no '/', ':', '%%' and white space in it", s.TAP)
-	case s.MTU != 0 && (s.MTU < minMTU || s.MTU > maxMTU):
-		return fmt.Errorf("bad MTU %d: want auto, or a number from %d to %d", s.MTU, minMTU, maxMTU)
+	case s.MTU != 0 && (s.MTU < encap.MinMTU || s.MTU > encap.MaxMTU):
+		return fmt.Errorf("bad MTU %d: want auto, or a number from %d to %d", s.MTU, encap.MinMTU, encap.MaxMTU)
 	case s.MAC.IsMulticast():
 		return fmt.Errorf("MAC %v is a group address: an interface needs one of its own", s.MAC)
 	}

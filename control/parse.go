@@ -79,8 +79,8 @@ func ParseMTU(s string) (int, error) {
 		return 0, nil
 	}
 	n, err := strconv.Atoi(s)
-	if err != nil || n < minMTU || n > maxMTU {
-		return 0, fmt.Errorf("bad MTU %q: want auto, or a number from %d to %d", s, minMTU, maxMTU)
+	if err != nil || n < encap.MinMTU || n > encap.MaxMTU {
+		return 0, fmt.Errorf("bad MTU %q: want auto, or a number from %d to %d", s, encap.MinMTU, encap.MaxMTU)
 	}
 	return n, nil
 }

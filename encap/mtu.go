@@ -16,6 +16,13 @@ const (
 	PlainOverhead6 = EthernetSize + VXLANSize + UDPSize + IPv6Size
 )
 
+// MinMTU and MaxMTU bound the MTU of an Ethernet interface in bytes of IP packet: what IPv4
+// needs (RFC 791), and what fits the kernels' 16-bit lengths with an Ethernet header.
+const (
+	MinMTU = 68
+	MaxMTU = 65535 - EthernetSize
+)
+
 // Overhead returns how many bytes an inner IP packet grows by until it is an IP packet
 // of the underlay. ipv6 is about the underlay; the family of the inner packet makes no
 // difference. tags is the number of VLAN tags of the inner frame.

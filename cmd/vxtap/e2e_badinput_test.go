@@ -109,7 +109,8 @@ func TestBadCommandLines(t *testing.T) {
 		{up + "--fdb 02:00:00:00:00:09=10.9.0.2 --fdb 02:00:00:00:00:09=10.9.0.3", "02:00:00:00:00:09 is given twice"},
 		{up + "--fdb 33:33:00:00:00:01=10.9.0.2 --fdb 33:33:00:00:00:01=10.9.0.2:4789", "33:33:00:00:00:01 is given twice"},
 
-		{up + "--tap a123456789012345", `"a123456789012345" is too long|15 bytes|--tap`},
+		{up + "--tap a123456789012345", `"a123456789012345" is 16 bytes long|at most 15|--tap`},
+		{up + "--tap vx\u00e0", "vx\u00e0|white space|--tap"}, // its last byte is 0xa0
 		{up + "--tap a/b", `"a/b"|--tap`},
 		{up + "--tap ..", `".."|--tap`},
 		{up + "--tap vx%d", `"vx%d"|--tap`},

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/vxtap/vxtap/control"
 	"github.com/vxtap/vxtap/control/api"
 	"github.com/vxtap/vxtap/encap"
 )
@@ -54,7 +54,7 @@ func (s *selection) networkFlags(fs *pflag.FlagSet) {
 
 func (s *selection) dstFlags(fs *pflag.FlagSet) {
 	flagOf(fs, &s.dst, parseDst, "dst", "ADDR", "", "the VTEP that holds the MAC")
-	flagOf(fs, &s.port, parsePort, "port", "N", "", "its UDP port, if it is not the agent's own")
+	flagOf(fs, &s.port, control.ParsePort, "port", "N", "", "its UDP port, if it is not the agent's own")
 }
 
 func parseDst(s string) (netip.Addr, error) {
@@ -66,14 +66,6 @@ func parseDst(s string) (netip.Addr, error) {
 		return netip.Addr{}, fmt.Errorf("bad address %q: write dst %v port %d", s, ap.Addr(), ap.Port())
 	}
 	return netip.Addr{}, fmt.Errorf("bad address %q: want an IP address, like 10.9.0.2", s)
-}
-
-func parsePort(s string) (uint16, error) {
-	n, err := strconv.ParseUint(s, 10, 16)
-	if err != nil || n == 0 {
-		return 0, fmt.Errorf("bad port %q: want a number from 1 to 65535", s)
-	}
-	return uint16(n), nil
 }
 
 // network returns the VNI that the selection means. It asks the agent only if it has to.

@@ -17,6 +17,7 @@ import (
 	"github.com/vxtap/vxtap/control"
 	"github.com/vxtap/vxtap/control/api"
 	"github.com/vxtap/vxtap/dataplane"
+	"github.com/vxtap/vxtap/dataplane/tap"
 	"github.com/vxtap/vxtap/encap"
 )
 
@@ -62,7 +63,7 @@ func (o *upOptions) flags(c *cobra.Command) {
 	flagOf(fs, &n.VNI, encap.ParseVNI, "vni", "N", "", "VXLAN network identifier, 1 to 16777215 (required)")
 	flagOf(fs, &o.node.Local, control.ParseLocal, "local", "ADDR", "", "underlay address of this host, from which it answers (required)")
 	listOf(fs, &n.Remotes, control.ParseRemote, "remote", "ADDR[:PORT]", "VTEP that receives broadcast, unknown and multicast frames")
-	fs.StringVar(&n.TAP, "tap", "", "`NAME` of the TAP (default vx<VNI>)")
+	flagOf(fs, &n.TAP, parseTAPName, "tap", "NAME", "", "name of the TAP (default vx<VNI>)")
 	listOf(fs, &n.Addresses, control.ParseAddress, "address", "ADDR/LEN", "address for the TAP")
 	flagOf(fs, &o.node.Port, control.ParsePort, "port", "N", "4789", "UDP port of this VTEP and of remotes")
 	flagOf(fs, &n.MTU, control.ParseMTU, "mtu", "auto|N", "auto", "MTU of the TAP")
@@ -79,6 +80,8 @@ func (o *upOptions) flags(c *cobra.Command) {
 	flagOf(fs, &o.node.Queues, control.ParseQueues, "queues", "N", "", fmt.Sprintf("workers in each direction, 1 to %d (default the CPUs it may use, at most %d)", control.MaxQueues, maxDefaultQueues))
 	flagOf(fs, &o.node.Offload, control.ParseOffload, "offload", "auto|tap|underlay|none|off", "auto", "what is left to the kernel: all it can, only the TAP's or the UDP sockets' part, nothing; off uses the portable drivers, a frame a system call")
 }
+
+func parseTAPName(s string) (string, error) { return s, tap.CheckName(s) }
 
 func parseMaxMACs(s string) (int, error) {
 	n, err := strconv.ParseUint(s, 10, 24)

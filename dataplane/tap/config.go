@@ -14,13 +14,6 @@ import (
 // delay: 2048 full-size frames are already 3 ms of a 7 Gbit/s flow.
 const DefaultTxQueueLen = 2048
 
-// Limits of an interface's MTU in bytes: what IPv4 needs (RFC 791), and what fits the
-// kernel's 16-bit lengths with an Ethernet header.
-const (
-	minMTU = 68
-	maxMTU = 65535 - encap.EthernetSize
-)
-
 // maxQueues is the kernel's MAX_TAP_QUEUES.
 const maxQueues = 256
 
@@ -55,8 +48,8 @@ type Config struct {
 
 // check refuses what no system could do, before one is asked.
 func (c *Config) check() error {
-	if c.MTU != 0 && (c.MTU < minMTU || c.MTU > maxMTU) {
-		return fmt.Errorf("bad MTU %d: want %d to %d", c.MTU, minMTU, maxMTU)
+	if c.MTU != 0 && (c.MTU < encap.MinMTU || c.MTU > encap.MaxMTU) {
+		return fmt.Errorf("bad MTU %d: want %d to %d", c.MTU, encap.MinMTU, encap.MaxMTU)
 	}
 	if c.MAC.IsMulticast() {
 		return fmt.Errorf("bad MAC %s: an interface cannot have a multicast address", c.MAC)

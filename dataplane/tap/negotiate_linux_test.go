@@ -59,7 +59,7 @@ func TestFeaturesShrink(t *testing.T) {
 // A superframe within the limits is one train, whatever its MTU, headers and segments.
 func TestSuperframeFitsTrain(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		mtu := rapid.IntRange(minMTU, maxMTU).Draw(t, "mtu")
+		mtu := rapid.IntRange(encap.MinMTU, encap.MaxMTU).Draw(t, "mtu")
 		segments, size := superframeLimits(mtu)
 		if segments < 1 || segments > trainSegments || size < 1 || size > maxGSOSize {
 			t.Fatalf("%d segments, %d bytes", segments, size)
@@ -67,7 +67,7 @@ func TestSuperframeFitsTrain(t *testing.T) {
 		if segments == 1 {
 			return // one frame is none
 		}
-		packet := rapid.IntRange(minMTU, mtu).Draw(t, "packet")
+		packet := rapid.IntRange(encap.MinMTU, mtu).Draw(t, "packet")
 		frame := packet + encap.EthernetSize + 2*encap.VLANTagSize
 		if n := segments * (frame + encap.VXLANSize); n > trainBytes {
 			t.Fatalf("%d segments of %d bytes are a train of %d", segments, packet, n)
