@@ -160,8 +160,14 @@ func (a *Agent) deviceSpec(spec NetworkSpec) (DeviceSpec, error) {
 	return d, nil
 }
 
-// event takes what the VTEP reports: a device that went away, a worker that ended.
+// event takes what the VTEP reports: a device that went away, a worker that ended, or a
+// route that is slower than others.
 func (a *Agent) event(e dataplane.Event) {
+	if e.Remote.IsValid() {
+		a.log.Warn("the route takes no trains of datagrams; each is sent by itself, which takes more CPU",
+			zap.Stringer("remote", e.Remote), zap.Error(e.Err))
+		return
+	}
 	err := e.Err
 	if e.Port != "" {
 		err = fmt.Errorf("device %s of network %d is gone: %w", e.Port, e.VNI, e.Err)

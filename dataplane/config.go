@@ -85,12 +85,16 @@ var (
 	ErrClosed   = errors.New("vtep is closed")
 )
 
-// Event is something that happened to a VTEP without being asked for: a port failed and
-// was taken out, or if Port is empty, a worker ended.
+// Event is something that happened to a VTEP without being asked for. It is one of:
+//   - a port of network VNI failed and was taken out;
+//   - the route to Remote takes no trains of datagrams, so that each is sent by itself:
+//     nothing is lost but speed, and it is told once of each remote;
+//   - a worker ended, and the VTEP with it, if both Port and Remote are unset.
 type Event struct {
-	VNI  encap.VNI
-	Port string
-	Err  error
+	VNI    encap.VNI
+	Port   string
+	Remote netip.AddrPort
+	Err    error
 }
 
 // limitedBroadcast is everybody on the link (RFC 919 section 7).

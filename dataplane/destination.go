@@ -13,8 +13,33 @@ import (
 type destination struct {
 	port    *port
 	remotes []netip.AddrPort // one, or for a group MAC any number; empty if port is set
-	// single: the underlay has refused a train to here, and took its datagrams.
-	single atomic.Bool
+	trains  trains
+}
+
+// trains is what the route to a destination makes of trains. One that refuses them gets
+// single datagrams for a while, as it may change.
+type trains struct {
+	// refusedUntil is in the seconds of the VTEP's clock; 0 if they are taken.
+	refusedUntil atomic.Uint32
+}
+
+// trainsPause is after how many seconds a route that refused trains is offered one.
+const trainsPause = 300
+
+// allowed reports whether a train may be sent.
+func (t *trains) allowed(clock *atomic.Uint32) bool {
+	until := t.refusedUntil.Load()
+	return until == 0 || clock.Load() >= until
+}
+
+// refused notes that the underlay did not take a train, and took its datagrams.
+func (t *trains) refused(now uint32) { t.refusedUntil.Store(now + trainsPause) }
+
+// taken notes that it took one.
+func (t *trains) taken() {
+	if t.refusedUntil.Load() != 0 {
+		t.refusedUntil.Store(0)
+	}
 }
 
 // isRemote reports whether d is the one remote at addr, whatever its port: the source

@@ -65,9 +65,9 @@ type Underlay interface {
 	// Recv blocks until at least one datagram is there and returns those that are, at
 	// most len(dgrams). On entry dgrams[i].Data is a buffer, which the kernel may
 	// fill with up to 64 KB of coalesced datagrams. Only one goroutine receives. After
-	// Close the error is net.ErrClosed or wraps it; any other error is passing (the
+	// Close the error is net.ErrClosed or wraps it; any other error may be passing (the
 	// kernel reports an ICMP answer to an earlier send this way, a device went down),
-	// and the caller may call again.
+	// and the caller calls again; one that does not pass ends the worker.
 	Recv(dgrams []encap.Datagram) (int, error)
 
 	// Send sends dgrams in order and returns how many the kernel took. An error is

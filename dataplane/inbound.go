@@ -2,10 +2,10 @@ package dataplane
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"runtime"
-	"time"
 
 	"github.com/vxtap/vxtap/dataplane/fdb"
 	"github.com/vxtap/vxtap/encap"
@@ -25,6 +25,7 @@ type inWorker struct {
 	stray    counters    // of what belongs to no network
 	merges   merges
 	arrival  arrival
+	errors   receiveErrors
 }
 
 // maxDatagram is the most that one receive can bring: a 64 KB superframe from a kernel
@@ -46,25 +47,22 @@ func (w *inWorker) offer(n int) {
 	}
 }
 
-// run is the worker's life. It ends when the underlay is closed.
+// run is the worker's life. It ends when the underlay is closed, or fails for good.
 func (w *inWorker) run() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	for failures := 0; ; {
+	for {
 		n, err := w.underlay.Recv(w.dgrams[:])
-		if errors.Is(err, net.ErrClosed) {
+		switch {
+		case err == nil:
+			w.errors.over()
+			w.batch(n)
+		case errors.Is(err, net.ErrClosed):
+			return
+		case w.errors.lasts(err):
+			w.vtep.workerFailed(fmt.Errorf("receive from the underlay: %w", err))
 			return
 		}
-		if err != nil {
-			// The system reports troubles of the past this way, each once. If they do
-			// not end, do not spin.
-			if failures++; failures > batchSize {
-				time.Sleep(10 * time.Millisecond)
-			}
-			continue
-		}
-		failures = 0
-		w.batch(n)
 	}
 }
 

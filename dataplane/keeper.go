@@ -2,17 +2,24 @@ package dataplane
 
 import (
 	"errors"
+	"net/netip"
 	"time"
 )
 
 // The keeper is the one goroutine that writes what workers see into the tables: it
-// learns, ages, keeps the coarse clock, and reports ports that failed.
+// learns, ages, keeps the coarse clock, and reports what failed.
 type keeper struct {
 	wake   chan struct{} // sightings are waiting
 	failed chan struct{} // a port has a failure
 	stop   chan struct{}
 	done   chan struct{}
+
+	notices chan Event // that a remote is refused trains, perhaps not for the first time
+	told    map[netip.AddrPort]bool
 }
+
+// maxTold bounds of how many remotes is told that they are refused trains.
+const maxTold = 1024
 
 func newKeeper() keeper {
 	return keeper{
@@ -20,6 +27,9 @@ func newKeeper() keeper {
 		failed: make(chan struct{}, 1),
 		stop:   make(chan struct{}),
 		done:   make(chan struct{}),
+
+		notices: make(chan Event, 16),
+		told:    make(map[netip.AddrPort]bool),
 	}
 }
 
@@ -52,6 +62,8 @@ func (v *VTEP) keep() {
 			v.learnSightings()
 		case <-v.keeper.failed:
 			v.dropFailed()
+		case e := <-v.keeper.notices:
+			v.tellOnce(e)
 		case <-tick.C:
 			now := uint32(time.Since(v.opened) / time.Second)
 			v.clock.Store(now)
@@ -118,6 +130,14 @@ func (v *VTEP) dropPort(p *port, err error) {
 	found, closing := p.network.removePort(p)
 	if found {
 		v.event(Event{VNI: p.network.vni, Port: p.name, Err: errors.Join(err, closing)})
+	}
+}
+
+// tellOnce reports what is known of a remote, once of each.
+func (v *VTEP) tellOnce(e Event) {
+	if k := &v.keeper; !k.told[e.Remote] && len(k.told) < maxTold {
+		k.told[e.Remote] = true
+		v.event(e)
 	}
 }
 

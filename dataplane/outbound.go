@@ -35,6 +35,7 @@ func newOutWorker(v *VTEP, index int) (*outWorker, error) {
 	w := &outWorker{poller: poller, slab: newBuffers(batchSize, encap.Headroom, encap.MaxFrame)}
 	w.init(v, index)
 	w.sends.init(v.cfg.Underlays[index], v.cfg.FlowSeed, &w.ledger)
+	w.sends.clock, w.sends.notices = w.clock, v.keeper.notices
 	w.ports.Store(new([]*port))
 	w.offer(batchSize)
 	return w, nil

@@ -29,10 +29,12 @@ type sends struct {
 	headers [maxHeaders][encap.VXLANSize + encap.MaxHeader]byte
 	used    int // headers
 
-	order   [maxRuns]*run // runs by source port, as they are sent
-	dgrams  [maxRuns]encap.Datagram
-	one     [1]encap.Datagram
-	refused atomic.Uint64 // remotes to which no trains are sent any more
+	order  [maxRuns]*run // runs by source port, as they are sent
+	dgrams [maxRuns]encap.Datagram
+	one    [1]encap.Datagram
+
+	clock   *atomic.Uint32 // the VTEP's
+	notices chan<- Event   // of trains that were refused; what it has no room for is left out
 }
 
 // maxHeaders is how many segments of superframes are in the making at most: those of
@@ -115,7 +117,7 @@ func sourceSlot(source uint8) int { return min(int(source), encap.MaxSources) }
 // put appends a datagram to the train of its source port, or begins another.
 func (s *sends) put(o *outer, header, payload []byte, entry int) {
 	limit := s.limit
-	if o.to.single.Load() {
+	if !o.to.trains.allowed(s.clock) {
 		limit = 1
 	}
 	open := &s.open[sourceSlot(o.source)]
@@ -169,6 +171,9 @@ func (s *sends) arrange() {
 }
 
 func (s *sends) delivered(r *run) {
+	if r.segments > 1 {
+		r.to.trains.taken()
+	}
 	for _, entry := range r.entries[:r.segments] {
 		s.ledger.deliveredSegment(int(entry))
 	}
@@ -176,7 +181,7 @@ func (s *sends) delivered(r *run) {
 
 // failed deals with a run that the underlay did not take. A train may be refused on a
 // route whose device cannot cut it up, or that has a smaller MTU than its datagrams
-// need: they are sent one by one then, and if that helps, from then on. That the last,
+// need: they are sent one by one then, and if that helps, for a while. That the last,
 // shorter one passed where the others were too big says nothing about trains.
 func (s *sends) failed(r *run, err error) {
 	if r.segments == 1 || !trainRefused(err) {
@@ -195,8 +200,13 @@ func (s *sends) failed(r *run, err error) {
 		s.ledger.deliveredSegment(int(r.entries[i]))
 		helped = helped || s.one[0].Len() == r.size
 	}
-	if helped && !r.to.single.Swap(true) {
-		s.refused.Add(1)
+	if !helped {
+		return
+	}
+	r.to.trains.refused(s.clock.Load())
+	select {
+	case s.notices <- Event{Remote: r.remote, Err: err}:
+	default:
 	}
 }
 

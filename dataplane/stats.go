@@ -33,6 +33,11 @@ type Stats struct {
 	// Unlearned is how many new or moved MACs were not looked at because a worker's
 	// ring was full. Their next frames make up for it.
 	Unlearned uint64
+	// ReceiveErrors is how often an underlay could not be received from.
+	ReceiveErrors uint64
+	// TrainsRefused is to how many remotes no trains are sent now, as a route to them
+	// does not take any. A group MAC's remotes count as one.
+	TrainsRefused int
 }
 
 // Stats reads the counters that belong to no network.
@@ -41,9 +46,17 @@ func (v *VTEP) Stats() Stats {
 	for _, w := range v.in {
 		s.Stray.add(&w.stray)
 		s.UnderlayDrops += w.underlay.Drops()
+		s.ReceiveErrors += w.errors.total.Load()
 	}
 	for _, r := range v.rings() {
 		s.Unlearned += r.lost.Load()
+	}
+	for _, n := range v.Networks() {
+		for _, d := range n.table.Destinations() {
+			if !d.trains.allowed(&v.clock) {
+				s.TrainsRefused++
+			}
+		}
 	}
 	return s
 }

@@ -331,15 +331,11 @@ func TestTrainsAreGivenUpForARemote(t *testing.T) {
 				super := conv.next(20*1000 + 100)
 				s.transmit(t, wireFrame{super, leave(super, 1000)})
 			}
-			d, _ := s.n.table.Lookup(remoteMAC)
-			if d.single.Load() != c.single {
-				t.Errorf("single is %t", !c.single)
-			}
 			if c.single && (u.calls != 1 || len(u.took) != 21) {
 				t.Errorf("in the end %d calls, %d datagrams", u.calls, len(u.took))
 			}
-			if refused := s.out.sends.refused.Load(); (refused == 1) != c.single {
-				t.Errorf("refusals of %d remotes counted", refused)
+			if refused := s.v.Stats().TrainsRefused; (refused == 1) != c.single {
+				t.Errorf("%d remotes are refused trains", refused)
 			}
 			other := conv
 			other.dst, u.fail = otherMAC, nil
@@ -347,6 +343,42 @@ func TestTrainsAreGivenUpForARemote(t *testing.T) {
 				t.Error("another remote gets no trains either")
 			}
 		})
+	}
+}
+
+// TestTrainsAreOfferedAgain: after a while, whether or not the route takes them now.
+func TestTrainsAreOfferedAgain(t *testing.T) {
+	u := &script{sources: 16, limit: 64, fail: refuseTrains(syscall.EIO, 2000)}
+	s := newSending(t, u)
+	conv := outgoingKind(0)
+	offer := func(refused int) (trains int) {
+		t.Helper()
+		u.trains = nil
+		super := conv.next(20 * 1000)
+		s.transmit(t, wireFrame{super, leave(super, 1000)})
+		if got := s.v.Stats().TrainsRefused; got != refused {
+			t.Errorf("%d remotes are refused trains, want %d", got, refused)
+		}
+		for _, n := range u.trains {
+			if n > 1 {
+				trains++
+			}
+		}
+		return trains
+	}
+	offer(1)
+	s.v.clock.Store(trainsPause)
+	offer(1) // and it is refused again
+	u.fail = nil
+	s.v.clock.Store(2*trainsPause - 1)
+	if offer(1) != 0 {
+		t.Error("a train was sent too soon")
+	}
+	for range 2 {
+		s.v.clock.Store(2 * trainsPause)
+		if offer(0) != 1 {
+			t.Error("no train was sent")
+		}
 	}
 }
 

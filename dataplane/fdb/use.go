@@ -1,5 +1,10 @@
 package fdb
 
+import (
+	"maps"
+	"slices"
+)
+
 // use is what the table keeps about one destination. It lies apart from the bindings,
 // which workers read, so that counting does not disturb their caches.
 type use[D any] struct {
@@ -16,6 +21,13 @@ func (t *Table[D]) References(d *D) int {
 		return u.refs
 	}
 	return 0
+}
+
+// Destinations returns those that are in use, in no particular order.
+func (t *Table[D]) Destinations() []*D {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Collect(maps.Keys(t.uses))
 }
 
 // acquire counts an entry and returns what it is bound to. Caller holds mu.
