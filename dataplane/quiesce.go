@@ -18,11 +18,17 @@ type turnstile struct {
 func (t *turnstile) enter() { t.passes.Add(1) }
 func (t *turnstile) leave() { t.passes.Add(1) }
 
-// wait returns once the worker was outside at some moment after the call. A batch
-// takes microseconds, so it polls.
-func (t *turnstile) wait() {
-	seen := t.passes.Load()
-	for seen%2 == 1 && t.passes.Load() == seen {
-		time.Sleep(20 * time.Microsecond)
+// waitOutside returns once each worker was outside at some moment after the call. A batch
+// takes microseconds, so it polls; a worker that was descheduled within one can take
+// tens of milliseconds, which is why all are waited for at the same time.
+func waitOutside(gates []*turnstile) {
+	seen := make([]uint64, len(gates))
+	for i, t := range gates {
+		seen[i] = t.passes.Load()
+	}
+	for i, t := range gates {
+		for seen[i]%2 == 1 && t.passes.Load() == seen[i] {
+			time.Sleep(20 * time.Microsecond)
+		}
 	}
 }
