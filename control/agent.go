@@ -78,6 +78,7 @@ func Open(cfg AgentConfig) (*Agent, error) {
 		Port:      a.node.Port,
 		Underlays: a.underlay.Queues,
 		NewPoller: a.drivers.NewPoller,
+		BusyPoll:  a.drivers.BusyPoll,
 		Events:    a.event,
 	})
 	if err != nil {
@@ -126,6 +127,10 @@ func (a *Agent) attach(n *dataplane.Network, spec NetworkSpec, device DeviceSpec
 	err = n.AddPort(dataplane.PortConfig{Name: d.Name, MAC: d.MAC, MTU: d.MTU, Queues: d.Queues, Close: d.Close})
 	if err != nil {
 		return errors.Join(err, d.Close())
+	}
+	if d.Unordered != nil {
+		a.log.Warn("frames of a flow may arrive out of order; leave --queues out, or run with CAP_BPF",
+			zap.Stringer("vni", spec.VNI), zap.Error(d.Unordered))
 	}
 	a.networks[spec.VNI] = &network{spec: spec, vtep: n, device: d}
 	a.log.Info("network up", zap.Stringer("vni", spec.VNI), zap.String("tap", d.Name),

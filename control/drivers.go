@@ -2,6 +2,7 @@ package control
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/vxtap/vxtap/dataplane"
 	"github.com/vxtap/vxtap/encap"
@@ -16,6 +17,8 @@ type Drivers struct {
 	OpenDevice func(DeviceSpec) (*Device, error)
 	// NewPoller makes what a worker waits for devices with.
 	NewPoller func() (dataplane.Poller, error)
+	// BusyPoll is how long a busy worker looks for more before it sleeps; 0 is not at all.
+	BusyPoll time.Duration
 	// UnderlayMTU returns the MTU of the interface that carries an address.
 	UnderlayMTU func(netip.Addr) (int, error)
 }
@@ -41,6 +44,9 @@ type Device struct {
 	Drops    func() (uint64, error) // frames that the kernel dropped, as the ring was full
 	Offloads func() []Feature
 	Close    func() error // removes it
+	// Unordered is why a flow may change its queue, and so overtake itself; nil if none
+	// does.
+	Unordered error
 }
 
 // Underlay is the opened UDP side of a node.

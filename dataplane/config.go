@@ -28,6 +28,11 @@ type Config struct {
 	Underlays []Underlay
 	// NewPoller makes what an out-worker waits with; called once per worker.
 	NewPoller func() (Poller, error)
+	// BusyPoll is how long a worker that was just busy looks for more before it sleeps,
+	// letting others have the CPU between looks; 0 means not at all. It shortens round
+	// trips, and makes a worker with some thousand wake-ups a second use its CPU's idle
+	// time.
+	BusyPoll time.Duration
 	// FlowSeed seeds the hash from which source ports are chosen; 0 means random.
 	FlowSeed uint64
 	// Events receives what happened to the VTEP; nil if nobody listens. It is called

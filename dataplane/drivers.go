@@ -55,6 +55,8 @@ type Poller interface {
 	// each token at most once. Tokens that do not fit are returned by the next call.
 	// After Close the error is net.ErrClosed.
 	Wait(ready []int) (int, error)
+	// Poll is Wait that does not block: it returns 0 if no token is ready.
+	Poll(ready []int) (int, error)
 	// Close ends a Wait that is under way and all later ones.
 	Close() error
 }
@@ -69,6 +71,10 @@ type Underlay interface {
 	// kernel reports an ICMP answer to an earlier send this way, a device went down),
 	// and the caller calls again; one that does not pass ends the worker.
 	Recv(dgrams []encap.Datagram) (int, error)
+
+	// Poll is Recv that does not block: it returns 0 if no datagram is there, or if the
+	// underlay cannot tell.
+	Poll(dgrams []encap.Datagram) (int, error)
 
 	// Send sends dgrams in order and returns how many the kernel took. An error is
 	// about dgrams[n]; the caller counts it and goes on behind it. It borrows the

@@ -52,7 +52,7 @@ func (w *inWorker) run() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	for {
-		n, err := w.underlay.Recv(w.dgrams[:])
+		n, err := w.receive()
 		switch {
 		case err == nil:
 			w.errors.over()
@@ -64,6 +64,18 @@ func (w *inWorker) run() {
 			return
 		}
 	}
+}
+
+// receive returns once there are datagrams.
+func (w *inWorker) receive() (int, error) {
+	for w.vigil.begin(); w.vigil.lasts(); {
+		if n, err := w.underlay.Poll(w.dgrams[:]); n > 0 || err != nil {
+			return n, err
+		}
+	}
+	w.vigil.sleep()
+	defer w.vigil.wake()
+	return w.underlay.Recv(w.dgrams[:])
 }
 
 func (w *inWorker) batch(n int) {

@@ -47,7 +47,7 @@ func (w *outWorker) run() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	for !w.stop.Load() {
-		n, err := w.poller.Wait(w.ready[:])
+		n, err := w.wait()
 		if err != nil {
 			if !errors.Is(err, net.ErrClosed) {
 				w.vtep.workerFailed(fmt.Errorf("wait for ports: %w", err))
@@ -65,6 +65,18 @@ func (w *outWorker) run() {
 			}
 		}
 	}
+}
+
+// wait returns once a port has frames.
+func (w *outWorker) wait() (int, error) {
+	for w.vigil.begin(); w.vigil.lasts(); {
+		if n, err := w.poller.Poll(w.ready[:]); n > 0 || err != nil {
+			return n, err
+		}
+	}
+	w.vigil.sleep()
+	defer w.vigil.wake()
+	return w.poller.Wait(w.ready[:])
 }
 
 // drainBatches bounds what a port can still bring once the worker is to stop.

@@ -22,11 +22,13 @@ type worker struct {
 	sightings sightings
 	clock     *atomic.Uint32
 	layers    encap.Layers
+	vigil     vigil
 }
 
 func (w *worker) init(v *VTEP, index int) {
 	w.vtep, w.index, w.clock = v, index, &v.clock
 	w.writes.index, w.writes.ledger = index, &w.ledger
+	w.vigil.limit = v.cfg.BusyPoll
 }
 
 // saw reports a source MAC that the table does not have there to the keeper.

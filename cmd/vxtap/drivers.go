@@ -3,6 +3,7 @@ package main
 import (
 	"net/netip"
 	"runtime"
+	"time"
 
 	"github.com/vxtap/vxtap/control"
 	"github.com/vxtap/vxtap/dataplane"
@@ -10,12 +11,17 @@ import (
 	"github.com/vxtap/vxtap/dataplane/underlay"
 )
 
+// busyPoll is about what it costs to wake a thread on a halted virtual CPU at each end,
+// so that a vigil in vain costs no more than the sleep that it would have saved.
+const busyPoll = 60 * time.Microsecond
+
 // drivers wires the agent to this system's devices and sockets.
 func drivers() control.Drivers {
 	return control.Drivers{
 		OpenUnderlay: openUnderlay,
 		OpenDevice:   openDevice,
 		NewPoller:    func() (dataplane.Poller, error) { return tap.NewPoller() },
+		BusyPoll:     busyPoll,
 		UnderlayMTU:  underlay.MTU,
 	}
 }
@@ -37,6 +43,14 @@ func queuesOf(node control.NodeSpec) int {
 	return min(runtime.GOMAXPROCS(0), maxDefaultQueues)
 }
 
+// giveProcessors gives the Go scheduler one processor for each worker and some for the
+// rest. A worker that comes out of a system call needs one to go on; with fewer, it waits
+// until the scheduler's monitor takes another's away, and that is longer than a round
+// trip. The kernel decides what really runs.
+func giveProcessors(queues int) {
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 2*queues+2))
+}
+
 func openUnderlay(node control.NodeSpec) (*control.Underlay, error) {
 	queues, err := underlay.OpenQueues(underlay.Config{
 		Local:     netip.AddrPortFrom(node.Local, node.Port),
@@ -46,6 +60,7 @@ func openUnderlay(node control.NodeSpec) (*control.Underlay, error) {
 	if err != nil {
 		return nil, err
 	}
+	giveProcessors(len(queues))
 	first := queues[0] // all are alike
 	u := &control.Underlay{Driver: first.Driver()}
 	u.ReceiveBuffer, u.ReceiveBufferWanted = first.ReceiveBuffer()
@@ -80,6 +95,11 @@ func openDevice(spec control.DeviceSpec) (*control.Device, error) {
 			}
 			return list
 		},
+	}
+	for _, f := range d.Features() {
+		if f.Name == tap.FeatureSteering {
+			device.Unordered = f.Err
+		}
 	}
 	for _, q := range d.Queues() {
 		device.Queues = append(device.Queues, q)

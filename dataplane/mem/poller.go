@@ -56,6 +56,18 @@ func (p *Poller) Wait(ready []int) (int, error) {
 	for len(p.ready) == 0 && !p.closed {
 		p.woken.Wait()
 	}
+	return p.take(ready)
+}
+
+// Poll is Wait that does not block: it returns 0 if no token is ready.
+func (p *Poller) Poll(ready []int) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.take(ready)
+}
+
+// take moves tokens to ready; p.mu is held.
+func (p *Poller) take(ready []int) (int, error) {
 	if p.closed {
 		return 0, net.ErrClosed
 	}

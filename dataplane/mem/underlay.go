@@ -132,6 +132,18 @@ func (u *Underlay) Recv(dgrams []encap.Datagram) (int, error) {
 	for u.in.n == 0 && !u.repeat.left() && !u.closed.Load() {
 		u.arrived.Wait()
 	}
+	return u.takeAll(dgrams)
+}
+
+// Poll is Recv that does not block: it returns 0 if no datagram is there.
+func (u *Underlay) Poll(dgrams []encap.Datagram) (int, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.takeAll(dgrams)
+}
+
+// takeAll takes what fits dgrams; u.mu is held.
+func (u *Underlay) takeAll(dgrams []encap.Datagram) (int, error) {
 	if u.closed.Load() {
 		return 0, net.ErrClosed
 	}

@@ -121,16 +121,34 @@ func (p *Poller) Wait(ready []int) (int, error) {
 		return 0, nil
 	}
 	for p.backlog.empty() {
-		if err := p.gather(); err != nil {
+		if err := p.gather(forever); err != nil {
 			return 0, err
 		}
 	}
 	return p.backlog.deliver(ready), nil
 }
 
-// gather blocks for events, and adds their tokens and the marked ones to the backlog.
-func (p *Poller) gather() error {
-	n, err := unix.EpollWait(p.epfd, p.events[:], -1)
+// Poll is Wait that does not block: it returns 0 if no token is ready.
+func (p *Poller) Poll(ready []int) (int, error) {
+	if !p.use.enter() {
+		return 0, net.ErrClosed
+	}
+	defer p.leave()
+	if p.backlog.empty() {
+		if err := p.gather(0); err != nil {
+			return 0, err
+		}
+	}
+	return p.backlog.deliver(ready), nil
+}
+
+// forever is how long an epoll waits that is to end with an event only.
+const forever = -1
+
+// gather waits for events so many milliseconds, and adds their tokens and the marked
+// ones to the backlog.
+func (p *Poller) gather(timeout int) error {
+	n, err := unix.EpollWait(p.epfd, p.events[:], timeout)
 	if err != nil && err != unix.EINTR {
 		return fmt.Errorf("epoll: %w", err)
 	}

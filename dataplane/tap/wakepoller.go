@@ -70,6 +70,24 @@ func (p *WakePoller) Wait(ready []int) (int, error) {
 	return p.backlog.deliver(ready), nil
 }
 
+// Poll is Wait that does not block: it returns 0 if no token was woken.
+func (p *WakePoller) Poll(ready []int) (int, error) {
+	if p.backlog.empty() {
+		select {
+		case <-p.woken:
+			p.scratch = p.marks.take(p.scratch[:0])
+			for _, t := range p.scratch {
+				p.backlog.add(t)
+			}
+		default:
+		}
+	}
+	if p.marks.isClosed() {
+		return 0, net.ErrClosed
+	}
+	return p.backlog.deliver(ready), nil
+}
+
 // Close ends a Wait that is under way and all later ones. To close twice is to close
 // once.
 func (p *WakePoller) Close() error {

@@ -28,7 +28,9 @@ type linuxSocket struct {
 	got   int // size of the receive buffer, once gone
 }
 
-func (s *linuxSocket) Recv(dgrams []encap.Datagram) (int, error) { return s.in.recv(dgrams) }
+func (s *linuxSocket) Recv(dgrams []encap.Datagram) (int, error) { return s.in.recv(dgrams, true) }
+
+func (s *linuxSocket) Poll(dgrams []encap.Datagram) (int, error) { return s.in.recv(dgrams, false) }
 
 func (s *linuxSocket) Send(dgrams []encap.Datagram) (int, error) { return s.out.send(dgrams) }
 

@@ -129,6 +129,9 @@ func (s *portableSocket) Recv(dgrams []encap.Datagram) (int, error) {
 	return 1, nil
 }
 
+// Poll finds nothing: package net has no read that does not wait.
+func (s *portableSocket) Poll([]encap.Datagram) (int, error) { return 0, nil }
+
 // Close closes all sockets; package net ends the reads and writes on them.
 func (s *portableSocket) Close() error {
 	if s.closed.Swap(true) {

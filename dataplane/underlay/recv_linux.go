@@ -46,9 +46,9 @@ func newReceiver(sys system, fd, wake int, closed *atomic.Bool) *receiver {
 	return r
 }
 
-// recv reads first and waits only if nothing was there: a busy socket costs one system
-// call a batch.
-func (r *receiver) recv(dgrams []encap.Datagram) (int, error) {
+// recv reads first and waits, if it may, only if nothing was there: a busy socket costs
+// one system call a batch.
+func (r *receiver) recv(dgrams []encap.Datagram, wait bool) (int, error) {
 	r.busy.Lock()
 	defer r.busy.Unlock()
 	dgrams = dgrams[:min(len(dgrams), Batch)]
@@ -68,6 +68,9 @@ func (r *receiver) recv(dgrams []encap.Datagram) (int, error) {
 		case unix.EINTR:
 			continue
 		case unix.EAGAIN:
+			if !wait {
+				return 0, nil
+			}
 			_, errno = r.sys.poll(r.wait[:], -1)
 			if errno == 0 || errno == unix.EINTR {
 				continue

@@ -215,7 +215,7 @@ func TestRecvScripted(t *testing.T) {
 		s := &script{steps: test.steps}
 		in := newReceiver(system{recvmmsg: s.recvmmsg, poll: s.poll}, 9, 10, new(atomic.Bool))
 		dgrams := numbered(4)
-		n, err := in.recv(dgrams)
+		n, err := in.recv(dgrams, true)
 		if n != test.n || !errors.Is(err, errnoOrNil(test.errno)) || s.polls != test.polls {
 			t.Errorf("%s: %d datagrams: %v after %d polls", test.name, n, err, s.polls)
 		}
@@ -227,7 +227,7 @@ func TestRecvScripted(t *testing.T) {
 		if err == nil {
 			continue
 		}
-		if n, err := in.recv(dgrams); n != 1 || err != nil {
+		if n, err := in.recv(dgrams, true); n != 1 || err != nil {
 			t.Errorf("%s: afterwards %d datagrams: %v", test.name, n, err)
 		}
 	}

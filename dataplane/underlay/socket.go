@@ -23,6 +23,7 @@ type Socket struct {
 // driver is what a Socket is made of. It is called once per batch.
 type driver interface {
 	Recv(dgrams []encap.Datagram) (int, error)
+	Poll(dgrams []encap.Datagram) (int, error)
 	Send(dgrams []encap.Datagram) (int, error)
 	Drops() uint64
 	Close() error
@@ -78,6 +79,10 @@ func OpenQueues(config Config, n int) ([]*Socket, error) {
 // length is not touched, and sets every other field but Source. After Close the error
 // is net.ErrClosed; any other is passing.
 func (s *Socket) Recv(dgrams []encap.Datagram) (int, error) { return s.driver.Recv(dgrams) }
+
+// Poll is Recv that does not block: it returns 0 if no datagram is there. The portable
+// driver cannot tell and always returns 0.
+func (s *Socket) Poll(dgrams []encap.Datagram) (int, error) { return s.driver.Poll(dgrams) }
 
 // Send sends dgrams in order and returns how many the system took. An error is a
 // [*SendError] about dgrams[n], or net.ErrClosed.
