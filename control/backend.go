@@ -49,6 +49,7 @@ func (a *Agent) Node() api.Node {
 			ReceiveBuffer:       a.underlay.ReceiveBuffer,
 			ReceiveBufferWanted: a.underlay.ReceiveBufferWanted,
 			Offloads:            offloads(a.underlay.Features),
+			TrainsRefused:       a.vtep.Stats().TrainsRefused,
 		},
 		Networks: []api.Network{},
 	}
@@ -88,7 +89,7 @@ func (a *Agent) Stats() api.Stats {
 	v := a.vtep.Stats()
 	s := api.Stats{
 		Networks: []api.NetworkStats{}, Stray: direction(v.Stray),
-		UnderlayDrops: v.UnderlayDrops, Unlearned: v.Unlearned,
+		UnderlayDrops: v.UnderlayDrops, ReceiveErrors: v.ReceiveErrors, Unlearned: v.Unlearned,
 	}
 	for _, n := range a.list() {
 		c := n.vtep.Stats()

@@ -3,9 +3,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -117,6 +120,35 @@ func TestNetNS(t *testing.T) {
 	v.stop()
 	if names := interfaces(t, inner); len(names) != 1 {
 		t.Errorf("interfaces %v stay", names)
+	}
+}
+
+// Without the right to have the kernel keep a flow on its queue there is one queue, and
+// who asks for more is told what that costs.
+func TestQueuesWithoutSteering(t *testing.T) {
+	t.Parallel()
+	if mode, err := os.ReadFile("/proc/sys/kernel/unprivileged_bpf_disabled"); err == nil && mode[0] == '0' {
+		return // here everybody has the right
+	}
+	a, _ := newPair(t, netlab.LinkConfig{})
+	drop := []string{"setpriv", "--bounding-set=-bpf,-sys_admin"}
+	for _, test := range []struct {
+		args   []string
+		queues int
+	}{{nil, 1}, {[]string{"--queues", "2"}, 2}} {
+		v := launchThrough(t, a, drop, newSocket(t), append([]string{"up", "--vni", "42", "--local", "10.9.0.1"}, test.args...)...)
+		v.waitLog("\tready\t")
+		v.ask(func(ctx context.Context) error {
+			node, err := v.api.Node(ctx)
+			if node.Underlay.Queues != test.queues {
+				t.Errorf("%q: %d queues", test.args, node.Underlay.Queues)
+			}
+			return err
+		})
+		if warned := strings.Contains(v.log.String(), "out of order"); warned != (test.queues > 1) {
+			t.Errorf("%q: warned %t", test.args, warned)
+		}
+		v.stop()
 	}
 }
 

@@ -86,7 +86,7 @@ func oneNetwork() *agent {
 	return &agent{
 		node: api.Node{
 			Version: "v1.2.3", Local: netip.MustParseAddr("10.9.0.1"), Port: 4789, Started: started,
-			Underlay: api.UnderlayInfo{Driver: "linux", Queues: 2, ReceiveBuffer: 425984, ReceiveBufferWanted: 8388608, Offloads: []api.Offload{
+			Underlay: api.UnderlayInfo{Driver: "linux", Queues: 2, TrainsRefused: 3, ReceiveBuffer: 425984, ReceiveBufferWanted: 8388608, Offloads: []api.Offload{
 				{Name: "udp-gso", InForce: true}, {Name: "udp-gro", Why: "not in this kernel: protocol not available"},
 			}},
 			Networks: []api.Network{{

@@ -42,6 +42,9 @@ func describeNode(n *api.Node, now time.Time) string {
 	fmt.Fprintf(&b, "node %v port %d, version %s, up %v\n", n.Local, n.Port, n.Version, now.Sub(n.Started).Truncate(time.Second))
 	fmt.Fprintf(&b, "underlay %s, queues %d, receive buffer %s\n", n.Underlay.Driver, n.Underlay.Queues, receiveBuffer(&n.Underlay))
 	describeOffloads(&b, n.Underlay.Offloads)
+	if refused := n.Underlay.TrainsRefused; refused > 0 {
+		fmt.Fprintf(&b, "  trains are refused by the routes to %d remotes, whose datagrams are sent one by one\n", refused)
+	}
 	for i := range n.Networks {
 		b.WriteByte('\n')
 		describeNetwork(&b, &n.Networks[i], n.Port)

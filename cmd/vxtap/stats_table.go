@@ -53,6 +53,9 @@ func describeStats(now, before *reading, all bool) string {
 	}
 	describeCounters(&b, "no network", seconds, all, stray)
 	fmt.Fprintf(&b, "  dropped by the kernel at the sockets: %d\n", now.stats.UnderlayDrops)
+	if n := now.stats.ReceiveErrors; n > 0 || all {
+		fmt.Fprintf(&b, "  failures to receive from the sockets: %d\n", n)
+	}
 	fmt.Fprintf(&b, "  new MACs put off, too many at once: %d\n", now.stats.Unlearned)
 	return b.String()
 }

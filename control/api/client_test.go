@@ -31,7 +31,7 @@ func everything() *backend {
 	return &backend{
 		node: api.Node{
 			Version: "v1", Local: peer, Port: 4789, Started: time.Unix(1700000000, 5).UTC(),
-			Underlay: api.UnderlayInfo{Driver: "linux", ReceiveBuffer: 1, ReceiveBufferWanted: 2, Offloads: []api.Offload{offload}},
+			Underlay: api.UnderlayInfo{Driver: "linux", ReceiveBuffer: 1, ReceiveBufferWanted: 2, Offloads: []api.Offload{offload}, TrainsRefused: 3},
 			Networks: []api.Network{{
 				VNI: 42, MTU: 1450, Learning: true, Closed: true, AgeingSeconds: 300, MaxMACs: 7, TTL: 64,
 				TOS: api.TOS{Fixed: true, Value: 0x28}, ReservedBits: 1<<63 | 1,
@@ -43,7 +43,7 @@ func everything() *backend {
 		},
 		stats: api.Stats{
 			Networks: []api.NetworkStats{{VNI: 42, Out: dir, In: dir, MACsRefused: 6, PortDrops: map[string]uint64{"vx42": 7}}},
-			Stray:    dir, UnderlayDrops: 8, Unlearned: 9,
+			Stray:    dir, UnderlayDrops: 8, Unlearned: 9, ReceiveErrors: 10,
 		},
 		fdb: []api.FDBEntry{
 			{MAC: encap.MAC{}, Class: api.ClassFlood, Dst: peer, DstPort: 4789},

@@ -51,7 +51,8 @@
 //
 //	{"error": "02:42:c0:a8:4d:02 on network 42: not found"}
 //
-//	400  the request contradicts this page: a bad value, an unknown field, no JSON
+//	400  the request contradicts this page: a bad value, an unknown field, one given
+//	     twice, no JSON
 //	404  no such path, network or entry
 //	405  the path does not know the method; the Allow header says which it knows
 //	409  the entry exists already, or one of a higher class stands in its place

@@ -26,6 +26,9 @@ type UnderlayInfo struct {
 	ReceiveBuffer       int       `json:"receive_buffer"`
 	ReceiveBufferWanted int       `json:"receive_buffer_wanted"`
 	Offloads            []Offload `json:"offloads"`
+	// TrainsRefused is to how many remotes datagrams are sent one by one for now, as a
+	// route to them takes no trains.
+	TrainsRefused int `json:"trains_refused"`
 }
 
 // Offload is work that the kernel can do for the dataplane.

@@ -11,6 +11,8 @@ type Stats struct {
 	// UnderlayDrops is what the kernel dropped before the agent read it, because the
 	// receive buffer of a socket was full.
 	UnderlayDrops uint64 `json:"underlay_drops"`
+	// ReceiveErrors is how often a socket could not be received from.
+	ReceiveErrors uint64 `json:"receive_errors"`
 	// Unlearned is how often a new or moved MAC was put off because too many came at
 	// once.
 	Unlearned uint64 `json:"unlearned"`
