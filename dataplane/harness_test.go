@@ -48,6 +48,7 @@ type setup struct {
 	listen   uint16 // the VTEP's UDP port, if not the usual one
 	wrap     func(dataplane.Underlay) dataplane.Underlay
 	events   func(dataplane.Event)
+	busyPoll time.Duration
 }
 
 // node is a VTEP in memory with one network and one port.
@@ -88,6 +89,7 @@ func newNode(t testing.TB, wire *mem.Network, addr string, s setup) *node {
 		NewPoller: func() (dataplane.Poller, error) { return mem.NewPoller(), nil },
 		FlowSeed:  testFlowSeed,
 		Events:    s.events,
+		BusyPoll:  s.busyPoll,
 	}
 	s.underlay.Shared = s.workers > 1
 	for range max(s.workers, 1) {
