@@ -56,15 +56,6 @@ func startVXTAPOn(t testing.TB, h *netlab.Host, socket string, args ...string) *
 	return c
 }
 
-// runVXTAP runs a vxtap that is to end by itself, and returns its exit code, and what it
-// wrote to stdout and stderr.
-func runVXTAP(t testing.TB, h *netlab.Host, socket string, args ...string) (code int, stdout, stderr string) {
-	t.Helper()
-	c := launch(t, h, socket, args...)
-	c.waitExit()
-	return c.cmd.ProcessState.ExitCode(), c.stdout.String(), c.log.String()
-}
-
 // newSocket returns a path for an agent's socket, short enough for one.
 func newSocket(t testing.TB) string {
 	t.Helper()

@@ -171,7 +171,7 @@ type answerConn struct {
 func (c *answerConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.begun = c.begun || n > 0
-	if err == io.EOF && !c.begun {
+	if errors.Is(err, io.EOF) && !c.begun {
 		err = errHangup
 	}
 	return n, err
