@@ -3,6 +3,7 @@ package tap
 import (
 	"fmt"
 	"runtime"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -81,10 +82,36 @@ func loadSocketFilter(program []instruction) (int, error) {
 		instructions: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(program)))),
 		license:      uint64(uintptr(unsafe.Pointer(license))),
 	}
-	// unsafe: x/sys has no wrapper for bpf(2).
-	fd, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_LOAD, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+	var fd uintptr
+	var errno syscall.Errno
+	undisturbed := withoutSignals(func() {
+		// unsafe: x/sys has no wrapper for bpf(2).
+		fd, _, errno = unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_LOAD, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+	})
+	if undisturbed != nil {
+		return -1, undisturbed
+	}
 	if errno != 0 {
 		return -1, errno
 	}
 	return int(fd), nil
+}
+
+// withoutSignals calls f on a thread that no signal interrupts: the verifier gives up with
+// EAGAIN when one waits for its thread, and the Go runtime preempts threads by signals.
+func withoutSignals(f func()) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, before unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &before); err != nil {
+		return fmt.Errorf("block the signals of a thread: %w", err)
+	}
+	f()
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil); err != nil {
+		return fmt.Errorf("let the signals of a thread through again: %w", err)
+	}
+	return nil
 }
