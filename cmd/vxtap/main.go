@@ -23,6 +23,7 @@ const (
 
 // env is what commands use of the world around them.
 type env struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	now            func() time.Time
@@ -32,6 +33,7 @@ type env struct {
 
 func main() {
 	os.Exit(run(context.Background(), &env{
+		stdin:    os.Stdin,
 		stdout:   os.Stdout,
 		stderr:   os.Stderr,
 		getenv:   os.Getenv,

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,9 +150,15 @@ type result struct {
 // vxtap runs the program with a clock that starts when the agents above are an hour
 // old and gains a second whenever it is read.
 func vxtap(ctx context.Context, socket string, args ...string) result {
+	return vxtapReading(ctx, "", socket, args...)
+}
+
+// vxtapReading runs it with something on standard input.
+func vxtapReading(ctx context.Context, stdin, socket string, args ...string) result {
 	var stdout, stderr bytes.Buffer
 	now := started.Add(time.Hour)
 	code := run(ctx, &env{
+		stdin:  strings.NewReader(stdin),
 		stdout: &stdout,
 		stderr: &stderr,
 		getenv: func(key string) string {

@@ -8,7 +8,8 @@ import (
 )
 
 // syscalls are the two calls that move frames. They are fields so that a test can
-// script their failures; [kernel] is the real thing.
+// script their failures; [kernel] is the real thing. They do not block, and so do not tell
+// the Go scheduler of the call: see the same in the underlay.
 //
 // The header is passed by value to write, and the vectors are made inside, because
 // what goes through a function value by pointer would escape to the heap.
@@ -36,7 +37,7 @@ func readFrame(fd int, h *vnetHeader, data []byte) (int, unix.Errno) {
 	iov[1].SetLen(len(data))
 	iov[2].SetLen(1)
 	// unsafe: unix.Readv would build the vector on the heap.
-	n, _, errno := unix.Syscall(unix.SYS_READV, uintptr(fd), uintptr(unsafe.Pointer(&iov)), uintptr(len(iov)))
+	n, _, errno := unix.RawSyscall(unix.SYS_READV, uintptr(fd), uintptr(unsafe.Pointer(&iov)), uintptr(len(iov)))
 	return int(n), errno
 }
 
@@ -54,7 +55,7 @@ func writeFrame(fd int, h vnetHeader, f *encap.Frame) (int, unix.Errno) {
 	iov[0].SetLen(vnetHeaderSize)
 	iov[1].SetLen(len(f.Data))
 	// unsafe: as in readFrame.
-	n, _, errno := unix.Syscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&iov)), uintptr(len(iov)))
+	n, _, errno := unix.RawSyscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&iov)), uintptr(len(iov)))
 	return int(n), errno
 }
 
@@ -72,6 +73,6 @@ func gatherFrame(fd int, h vnetHeader, f *encap.Frame) (int, unix.Errno) {
 		iov[used].SetLen(len(b))
 		used++
 	}
-	n, _, errno := unix.Syscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&iov)), uintptr(used))
+	n, _, errno := unix.RawSyscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&iov)), uintptr(used))
 	return int(n), errno
 }
