@@ -9,10 +9,11 @@ import (
 
 // DefaultTxQueueLen is the length in frames of the ring in which the kernel keeps
 // what was not read yet. A TAP has no back-pressure: a full ring drops. Linux gives it
-// 500; a worker that loses its core for a scheduler slice of 4 ms misses 1800 small
-// frames at 450 000 a second, so that is what a ring must hold. Longer ones only add
-// delay: 2048 full-size frames are already 3 ms of a 7 Gbit/s flow.
-const DefaultTxQueueLen = 2048
+// 500. Where worker, sender and receiver share two cores, a worker waits for several
+// scheduler slices of 3 ms in a row, and 2048 frames were lost at 200 000 small ones a
+// second; 8192 hold 27 ms of 300 000. What waits in it is bounded by TCP's windows, not
+// by a longer ring.
+const DefaultTxQueueLen = 8192
 
 // maxQueues is the kernel's MAX_TAP_QUEUES.
 const maxQueues = 256
