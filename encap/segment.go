@@ -13,6 +13,7 @@ type Segmenter struct {
 	size    int    // payload of each segment but the last
 	l       Layers
 	first   bool
+	partial bool // leave the checksums to whoever is behind the other end
 
 	// header is the superframe's, kept here so that the caller may write a segment's
 	// header over bytes of the frame that it is done with.
@@ -21,6 +22,7 @@ type Segmenter struct {
 	// Sums of what is the same in every segment: the IPv4 header but for length and ID,
 	// and pseudo-header and transport header but for length, sequence number and flags.
 	network, transport uint16
+	pseudo             uint16 // sum of the pseudo-header but for the length
 	id                 uint16 // IPv4 ID of the next segment
 	seq                uint32 // TCP sequence number of the next segment
 }
@@ -30,7 +32,7 @@ type Segmenter struct {
 // if this is no superframe of the kind that o says, or o contradicts the headers.
 // HeaderLen is not looked at: what a sender writes there is not always true.
 func (s *Segmenter) Reset(frame []byte, l *Layers, o Offload) bool {
-	s.payload, s.size, s.first = nil, 0, false
+	s.payload, s.size, s.first, s.partial = nil, 0, false, false
 	if !segmentable(frame, l, o) {
 		return false
 	}
@@ -56,9 +58,14 @@ func (s *Segmenter) Reset(frame []byte, l *Layers, o Offload) bool {
 		udp.SetLength(0)
 		udp.SetChecksum(0)
 	}
-	s.transport = Sum(transport, pseudoHeader(frame, l, 0))
+	s.pseudo = pseudoHeader(frame, l, 0)
+	s.transport = Sum(transport, s.pseudo)
 	return true
 }
+
+// LeavePartial, called after Reset, has Next leave the transport checksums partial: the
+// field holds the sum of the pseudo-header, and the payload is not looked at.
+func (s *Segmenter) LeavePartial() { s.partial = true }
 
 // segmentable reports whether o and the headers agree on a superframe.
 func segmentable(frame []byte, l *Layers, o Offload) bool {
@@ -84,7 +91,7 @@ func (s *Segmenter) Segments() int {
 }
 
 // Next writes the headers of the next segment, from Ethernet to the end of TCP or UDP
-// with a complete checksum, into header, which has room for [MaxHeader] bytes. It
+// with a complete checksum unless it is to be left partial, into header, which has room for [MaxHeader] bytes. It
 // returns how many it wrote, and the segment's payload, a slice of the superframe; or
 // false when there are no more.
 //
@@ -104,15 +111,30 @@ func (s *Segmenter) Next(header []byte) (headerLen int, payload []byte, ok bool)
 	} else {
 		IPv6(header[s.l.L3:]).SetPayloadLength(headerLen - s.l.L3 - IPv6Size + n)
 	}
-	transport := header[s.l.L4:]
-	sum := Sum(payload, AddSums(s.transport, uint16(len(transport)+n)))
-	if s.l.Proto == ProtoTCP {
-		s.putTCP(transport, n, sum)
-	} else {
-		putUDP(transport, n, sum)
-	}
+	s.putTransport(header[s.l.L4:], payload)
 	s.first = false
 	return headerLen, payload, true
+}
+
+// putTransport makes the TCP or UDP header of a segment.
+func (s *Segmenter) putTransport(header, payload []byte) {
+	n := len(payload)
+	length := uint16(len(header) + n)
+	var sum uint16
+	if !s.partial {
+		sum = Sum(payload, AddSums(s.transport, length))
+	}
+	if s.l.Proto == ProtoTCP {
+		s.putTCP(header, n, sum)
+		if s.partial {
+			TCP(header).SetChecksum(AddSums(s.pseudo, length))
+		}
+		return
+	}
+	putUDP(header, n, sum)
+	if s.partial {
+		UDP(header).SetChecksum(AddSums(s.pseudo, length))
+	}
 }
 
 // putIPv4 makes the IPv4 header of a segment with n bytes of payload. Each has an ID of

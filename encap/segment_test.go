@@ -88,6 +88,38 @@ func TestSegmentsOfAnySize(t *testing.T) {
 
 // TestSegmentsInPlace writes each header into the frame, right before its payload, over
 // bytes that have been sent: the way frames are sealed.
+// A checksum that was left partial can be finished behind the tunnel, and is the same then.
+func TestSegmentsLeftPartial(t *testing.T) {
+	for _, p := range packetKinds() {
+		p.payload = payloadOf(3001)
+		frame, l, o := p.superframe(t, 1000)
+		var s encap.Segmenter
+		if !s.Reset(frame, &l, o) {
+			t.Fatalf("%s: refused", p.name)
+		}
+		s.LeavePartial()
+		header := make([]byte, encap.MaxHeader)
+		for i := range 4 {
+			n, payload, ok := s.Next(header)
+			if !ok {
+				t.Fatalf("%s: no segment %d", p.name, i)
+			}
+			got := append(bytes.Clone(header[:n]), payload...)
+			var cut encap.Layers
+			cut.Parse(got)
+			if state := encap.VerifyChecksum(got, &cut); state != encap.ChecksumPartial {
+				t.Errorf("%s: checksum of segment %d is %v, want partial", p.name, i, state)
+			}
+			if !encap.CompleteChecksum(got, encap.RecognizeOffload(got, &cut, 0, 1500)) {
+				t.Fatalf("%s: segment %d cannot be finished", p.name, i)
+			}
+			if wire, _ := p.segment(i, 4, 1000).frame(t); !bytes.Equal(got, wire) {
+				t.Errorf("%s: segment %d is\n%x, want\n%x", p.name, i, got, wire)
+			}
+		}
+	}
+}
+
 func TestSegmentsInPlace(t *testing.T) {
 	for _, p := range packetKinds() {
 		p.payload = payloadOf(1010)
