@@ -42,8 +42,8 @@ type RecvKey struct {
 	peer    *Peer
 	confirm func()
 
-	heard   atomic.Bool
-	queues  []recvQueue // the peer's; the last is the control queue's
+	heard  atomic.Bool
+	queues []recvQueue // the peer's; the last is the control queue's
 }
 
 // recvQueue is what is known of one sending queue of the peer's. Sockets are steered by
