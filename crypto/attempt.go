@@ -1,0 +1,210 @@
+package crypto
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/flynn/noise"
+)
+
+// The initiator's side. A node wants a session with each of its peers at all times, and
+// tries until it has one: thus a node that was restarted is heard again without anybody
+// having to believe a stranger's datagrams.
+const (
+	firstPause = 300 * time.Millisecond // doubled with each try
+	lastPause  = 5 * time.Second
+	leastPause = 200 * time.Millisecond // whoever is in a hurry
+
+	keptAttempts = 3 // the answer to an earlier one may be on its way
+	attemptLife  = 10 * time.Second
+)
+
+// attempt is one initiation that was sent and not answered.
+type attempt struct {
+	peer      *Peer
+	index     uint32 // the one that the epoch will have
+	handshake *noise.HandshakeState
+	first     [macSize]byte // its first MAC, to which cookies and challenges are bound
+	sent      time.Duration
+}
+
+// startTrying begins to initiate at a time, unless that is under way.
+func (p *Peer) startTrying(at time.Duration) {
+	if p.nextTry == never {
+		p.nextTry, p.pause = at, firstPause
+	}
+}
+
+// stopTrying ends it: there is a new epoch.
+func (p *Peer) stopTrying() {
+	for _, a := range p.attempts {
+		p.node.abandon(a)
+	}
+	p.attempts = nil
+	p.nextTry = never
+	p.challenge = [macSize]byte{}
+}
+
+func (n *Node) abandon(a *attempt) {
+	delete(n.attempts, a.index)
+	forget(a.handshake)
+}
+
+// forgetAttempts drops those whose answer would come too late.
+func (p *Peer) forgetAttempts(now time.Duration) {
+	p.attempts = slices.DeleteFunc(p.attempts, func(a *attempt) bool {
+		old := now >= a.sent+attemptLife
+		if old {
+			p.node.abandon(a)
+		}
+		return old
+	})
+}
+
+// try sends an initiation and sets the time of the next.
+func (p *Peer) try(now time.Duration, out []Message) []Message {
+	p.lastTry = now
+	p.nextTry = now + p.node.jitter(p.pause)
+	p.pause = min(2*p.pause, lastPause)
+	p.tries++
+	a, data, err := p.initiation(now)
+	if err != nil {
+		return out // no random bytes: the next try may have some
+	}
+	if len(p.attempts) == keptAttempts {
+		p.node.abandon(p.attempts[0])
+		p.attempts = slices.Delete(p.attempts, 0, 1)
+	}
+	p.attempts = append(p.attempts, a)
+	p.node.attempts[a.index] = a
+	return append(out, Message{To: p.target(), Data: data})
+}
+
+// target is where the next initiation goes. A peer that moved and is silent since may be
+// where the configuration says, so every other try goes there.
+func (p *Peer) target() netip.AddrPort {
+	if len(p.attempts) > 1 && p.tries%2 == 0 {
+		return p.vtep
+	}
+	return p.Endpoint()
+}
+
+func (p *Peer) initiation(now time.Duration) (*attempt, []byte, error) {
+	n := p.node
+	index, err := n.freshIndex()
+	if err != nil {
+		return nil, nil, err
+	}
+	p.stamp = laterStamp(p.stamp, stampOf(n.config.Wall()))
+	h := hello{
+		stamp: p.stamp, challenge: p.challenge,
+		number: p.number + 1, index: index,
+		queues: uint8(n.config.Queues), nat: n.config.NAT, claimed: n.config.Local,
+	}
+	data := putStart(make([]byte, 0, initiationSize), TypeInitiation, index)
+	hs, data, err := initiate(n.noise, p.public, p.psk, data, h.append(nil))
+	if err != nil {
+		return nil, nil, err
+	}
+	data = appendMACs(data, p.mac, p.freshCookie(now))
+	return &attempt{peer: p, index: index, handshake: hs, first: firstMAC(data), sent: now}, data, nil
+}
+
+// laterStamp makes stamps go up while the clock stands or goes back: only a node that was
+// restarted with an earlier clock needs a challenge.
+func laterStamp(last, now stamp) stamp {
+	if next := last.next(); string(now[:]) < string(next[:]) {
+		return next
+	}
+	return now
+}
+
+// freshCookie is the cookie that the peer gave, or nil.
+func (p *Peer) freshCookie(now time.Duration) *[macSize]byte {
+	if p.cookie == nil || now >= p.cookieAt+cookieLife {
+		p.cookie = nil
+	}
+	return p.cookie
+}
+
+// receiveReply takes a cookie or a challenge for the last initiation.
+func (n *Node) receiveReply(message []byte, now time.Duration, out []Message) []Message {
+	if len(message) != answerSize {
+		return n.refuse(RefusedForm, out)
+	}
+	index, kind := replyTo(message)
+	a := n.attempts[index]
+	if a == nil || a != a.peer.attempts[len(a.peer.attempts)-1] {
+		return n.refuse(RefusedIndex, out)
+	}
+	p := a.peer
+	n.touched = p
+	switch kind {
+	case replyCookie:
+		value, ok := openReply(p.cookies, message, a.first)
+		if !ok {
+			break
+		}
+		p.cookie, p.cookieAt = &value, now
+		p.nextTry = min(p.nextTry, max(now, p.lastTry+leastPause))
+		return out
+	case replyChallenge:
+		value, ok := openReply(p.challengesTaken, message, a.first)
+		if !ok {
+			break
+		}
+		p.challenge = value
+		n.tell(Challenged, p, p.number)
+		return p.try(now, out)
+	}
+	p.refused[RefusedHandshake]++
+	return out
+}
+
+// receiveResponse ends a handshake that we began: its epoch is used at once, and the peer
+// told so.
+func (n *Node) receiveResponse(message []byte, from netip.AddrPort, now time.Duration, out []Message) []Message {
+	if len(message) != responseSize {
+		return n.refuse(RefusedForm, out)
+	}
+	a := n.attempts[binary.BigEndian.Uint32(message[4:])]
+	if a == nil {
+		return n.refuse(RefusedIndex, out)
+	}
+	if !n.firstHolds(message) {
+		return n.refuse(RefusedMAC, out)
+	}
+	if !n.load.response(now) {
+		return n.refuse(RefusedLoad, out)
+	}
+	n.cost.handshakes++
+	p := a.peer
+	n.touched = p
+	payload, s, err := complete(a.handshake, message[startSize:len(message)-2*macSize])
+	if err != nil {
+		p.refused[RefusedHandshake]++
+		return out
+	}
+	var w welcome
+	w.parse(payload)
+	if !validQueues(w.queues) {
+		p.refused[RefusedForm]++
+		return out
+	}
+	e, err := p.newEpoch(&agreement{
+		secrets: s, number: w.number, initiator: n.public,
+		own: a.index, peers: w.index, queues: w.queues, from: from,
+	}, now)
+	if err != nil {
+		p.refused[RefusedHandshake]++
+		return out
+	}
+	p.peerNAT = w.nat
+	p.compare(w.claimed, from)
+	p.compareOurs(w.observed)
+	p.move(from)
+	p.confirm(e, now)
+	return p.sendConfirmation(e, now, out)
+}

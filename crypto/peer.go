@@ -1,0 +1,179 @@
+package crypto
+
+import (
+	"crypto/cipher"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// PeerConfig is what is known of a peer before it is heard.
+type PeerConfig struct {
+	Public PublicKey
+	PSK    PSK            // zero: none
+	VTEP   netip.AddrPort // where it is first looked for, and what its frames are attributed to
+}
+
+// Errors of [Node.AddPeer], wrapped with what they are about.
+var (
+	ErrOwnKey        = errors.New("the key is this node's own")
+	ErrDuplicateKey  = errors.New("another peer has this key")
+	ErrDuplicateVTEP = errors.New("another peer has this VTEP address")
+	ErrNoVTEP        = errors.New("a peer needs a VTEP address and port")
+	ErrClosed        = errors.New("the node is closed")
+	ErrUnknownPeer   = errors.New("no peer of this node")
+)
+
+// Peer is another node and what is agreed with it. Its exported methods take no lock and
+// may be called by any goroutine, per packet.
+type Peer struct {
+	node   *Node
+	public PublicKey
+	psk    PSK
+	vtep   netip.AddrPort
+
+	sending      atomic.Pointer[SendKey]
+	endpoint     atomic.Pointer[netip.AddrPort]
+	fromListener atomic.Bool
+
+	// What workers have to say; the next Poll listens.
+	heardFrom  atomic.Pointer[netip.AddrPort]
+	wanted     atomic.Bool // a frame waits
+	exhausting atomic.Bool // a queue has used its share
+
+	// All that follows belongs to the node's mutex.
+
+	mac             *mac        // of messages to it
+	cookies         cipher.AEAD // those it gives
+	challengesGiven cipher.AEAD
+	challengesTaken cipher.AEAD
+
+	// As initiator.
+	attempts  []*attempt    // the newest last
+	nextTry   time.Duration // never: no session is wanted
+	lastTry   time.Duration
+	pause     time.Duration
+	tries     uint64
+	stamp     stamp // of the last initiation
+	challenge [macSize]byte
+	cookie    *[macSize]byte
+	cookieAt  time.Duration
+
+	// As responder.
+	newest     stamp // of all initiations that were taken
+	taken      uint64
+	challenges bucket
+
+	number      uint64   // the greatest of all epochs there were
+	confirmed   []*epoch // the newest first: it is sent with
+	unconfirmed []*epoch // the oldest first
+	rotateAt    time.Duration
+	overdue     bool // and it was said
+
+	keepaliveAt time.Duration
+	kept        uint64 // packets sent when the keepalive was put off last
+
+	peerNAT    bool // it says so
+	translated bool // it is heard from elsewhere than it believes to be
+	ourNAT     bool // it hears us from elsewhere than we believe to be
+
+	moves          uint64
+	sent, received uint64 // in epochs that are gone
+	refused        Refusals
+}
+
+func newPeer(n *Node, c PeerConfig) (*Peer, error) {
+	p := &Peer{
+		node: n, public: c.Public, psk: c.PSK, vtep: plainPort(c.VTEP),
+		mac: ofPublic(c.Public), lastTry: -leastPause,
+		nextTry: never, rotateAt: never, keepaliveAt: never,
+	}
+	var err error
+	if p.cookies, err = cookieCipher(c.Public); err != nil {
+		return nil, err
+	}
+	p.challengesGiven, p.challengesTaken, err = challengeCiphers(n.config.Identity, c.Public, c.PSK)
+	if err != nil {
+		return nil, fmt.Errorf("peer at %v: %w", c.VTEP, err)
+	}
+	p.endpoint.Store(&p.vtep)
+	p.weighNAT()
+	return p, nil
+}
+
+// plainPort has IPv4 addresses not mapped, so that addresses compare; zones stay, as
+// link-local addresses cannot be sent to without.
+func plainPort(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
+
+// Public is the peer's identity.
+func (p *Peer) Public() PublicKey { return p.public }
+
+// VTEP is the peer's address as configured: what frames from it are attributed to,
+// wherever their packets came from.
+func (p *Peer) VTEP() netip.AddrPort { return p.vtep }
+
+// Sending is the key to seal with, or nil: there is no session, and nothing may be sent.
+// It is asked for each batch, not kept.
+func (p *Peer) Sending() *SendKey { return p.sending.Load() }
+
+// Endpoint is where packets to the peer go.
+func (p *Peer) Endpoint() netip.AddrPort { return *p.endpoint.Load() }
+
+// FromListener reports whether a NAT is between us, so that everything goes from the
+// listening port: other ports have no mapping.
+func (p *Peer) FromListener() bool { return p.fromListener.Load() }
+
+// Want says that a frame waits for a session. One is begun at once, unless that was tried
+// within the last 200 ms.
+func (p *Peer) Want() {
+	if p.sending.Load() == nil && !p.wanted.Swap(true) {
+		p.node.wake()
+	}
+}
+
+// Heard says that a packet from the address was opened with a key of the peer, which is
+// behind a NAT. The peer moves there.
+func (p *Peer) Heard(from netip.AddrPort) {
+	from = plainPort(from)
+	if from == p.Endpoint() {
+		return
+	}
+	if last := p.heardFrom.Swap(&from); last == nil {
+		p.node.wake()
+	}
+}
+
+// move sets the endpoint.
+func (p *Peer) move(to netip.AddrPort) {
+	to = plainPort(to)
+	if !to.IsValid() || to == p.Endpoint() {
+		return
+	}
+	p.endpoint.Store(&to)
+	p.moves++
+	p.node.tell(Moved, p, p.number)
+}
+
+// compare notes whether the peer is where it believes to be.
+func (p *Peer) compare(claimed, from netip.AddrPort) {
+	if claimed.IsValid() {
+		p.translated = plainAddress(claimed) != plainAddress(from)
+	}
+	p.weighNAT()
+}
+
+// compareOurs notes whether we are where we believe to be.
+func (p *Peer) compareOurs(observed netip.AddrPort) {
+	if own := p.node.config.Local; observed.IsValid() && own.IsValid() && !own.Addr().IsUnspecified() {
+		p.ourNAT = plainAddress(own) != plainAddress(observed)
+	}
+	p.weighNAT()
+}
+
+func (p *Peer) weighNAT() {
+	p.fromListener.Store(p.node.config.NAT || p.peerNAT || p.translated || p.ourNAT)
+}
