@@ -67,10 +67,13 @@ func TestNetworkDoesNotAllocate(t *testing.T) {
 		if n, err := a.Send(out); n != 2 || err != nil {
 			t.Fatalf("Send = %d, %v", n, err)
 		}
+		if err := a.Post(&out[1]); err != nil {
+			t.Fatalf("Post: %v", err)
+		}
 		for i := range in {
 			in[i].Data = bufs[i*65536 : (i+1)*65536]
 		}
-		if n, err := b.Recv(in); n != 3 || err != nil {
+		if n, err := b.Recv(in); n != 4 || err != nil {
 			t.Fatalf("Recv = %d, %v", n, err)
 		}
 	})

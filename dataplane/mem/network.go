@@ -50,8 +50,8 @@ func (n *Network) SetImpairments(im Impairments) { n.impairments.Store(&im) }
 
 // Tap sets an observer for every datagram that is put on the wire, before chance has
 // its say; nil ends it. Trains are seen as their datagrams unless the wire keeps them.
-// The observer runs in the sender's Send, borrows d until it returns, and is called by
-// several senders at once.
+// The observer runs in the sender's Send or Post, borrows d until it returns, and is
+// called by several senders at once. It does not post from the underlay that it observes.
 func (n *Network) Tap(observe func(from, to netip.AddrPort, d encap.Datagram)) {
 	if observe == nil {
 		n.tap.Store(nil)

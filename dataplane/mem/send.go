@@ -2,6 +2,7 @@ package mem
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"syscall"
@@ -29,14 +30,26 @@ const (
 func (u *Underlay) Send(dgrams []encap.Datagram) (int, error) {
 	im := u.network.impairments.Load()
 	for i := range dgrams {
-		if err := u.send(&dgrams[i], im); err != nil {
+		if err := u.send(&u.out, &dgrams[i], im); err != nil {
 			return i, err
 		}
 	}
 	return len(dgrams), nil
 }
 
-func (u *Underlay) send(d *encap.Datagram, im *Impairments) error {
+// Post puts one datagram on the wire from the listening address, from any goroutine.
+// Source and SegmentSize are ignored; errors are those of Send. Its chances are drawn
+// apart from those of Send, and hang on the order in which datagrams are posted.
+func (u *Underlay) Post(d *encap.Datagram) error {
+	one := *d
+	one.Source, one.SegmentSize = encap.SourceListen, 0
+	u.posting.Lock()
+	defer u.posting.Unlock()
+	return u.send(&u.post, &one, u.network.impairments.Load())
+}
+
+// send puts d on the wire by means of o, which is the caller's.
+func (u *Underlay) send(o *outgoing, d *encap.Datagram, im *Impairments) error {
 	if err := u.admit(d, im); err != nil {
 		return fmt.Errorf("send %d bytes to %v: %w", d.Len(), d.Remote, err)
 	}
@@ -64,9 +77,9 @@ func (u *Underlay) send(d *encap.Datagram, im *Impairments) error {
 		return nil
 	}
 	for rest := (cursor{d.Data, d.More}); ; {
-		u.scratch = rest.take(u.scratch[:0], min(size, left))
-		one.Data = u.scratch
-		u.transmit(from, to, &one, im)
+		o.scratch = rest.take(o.scratch[:0], min(size, left))
+		one.Data = o.scratch
+		u.transmit(o.rng, from, to, &one, im)
 		if left -= len(one.Data); left == 0 {
 			return nil // an empty datagram was one, too
 		}
@@ -127,14 +140,14 @@ func (u *Underlay) sourceAddr(source uint8) netip.AddrPort {
 	return netip.AddrPortFrom(u.addr.Addr(), uint16(port))
 }
 
-// transmit puts one datagram, or a train that stays one, on the wire. It borrows d.
-// With nobody at the far end, to is nil.
-func (u *Underlay) transmit(from netip.AddrPort, to *Underlay, d *encap.Datagram, im *Impairments) {
+// transmit puts one datagram, or a train that stays one, on the wire; rng decides on its
+// fate. It borrows d. With nobody at the far end, to is nil.
+func (u *Underlay) transmit(rng *rand.Rand, from netip.AddrPort, to *Underlay, d *encap.Datagram, im *Impairments) {
 	if observe := u.network.tap.Load(); observe != nil {
 		(*observe)(from, d.Remote, *d)
 	}
 	u.sent.sent.Add(1)
-	f := im.draw(u.rng)
+	f := im.draw(rng)
 	if f.n == 0 {
 		u.sent.lost.Add(1)
 		return

@@ -12,8 +12,8 @@ import (
 
 // Underlay is one queue of a VTEP's UDP side on a [Network].
 //
-// One goroutine sends and one receives. The sending side has no lock, so that the race
-// detector finds those who break this.
+// One goroutine sends and one receives, and any may post. The sending side has no lock,
+// so that the race detector finds those who break this.
 type Underlay struct {
 	network *Network
 	addr    netip.AddrPort
@@ -23,9 +23,9 @@ type Underlay struct {
 	discard bool
 	closed  atomic.Bool
 
-	// Of the goroutine that sends.
-	rng     *rand.Rand
-	scratch []byte // a datagram in one piece
+	out     outgoing // of the goroutine that sends
+	posting sync.Mutex
+	post    outgoing // of who holds posting
 	sent    sentCounts
 
 	mu       sync.Mutex
@@ -35,6 +35,12 @@ type Underlay struct {
 	transit  transit
 	received uint64
 	dropped  uint64
+}
+
+// outgoing is what sending needs, of one sender at a time.
+type outgoing struct {
+	rng     *rand.Rand
+	scratch []byte // a datagram in one piece
 }
 
 // packet is a datagram that has arrived, in a buffer of the queue's.
@@ -72,7 +78,8 @@ func newUnderlay(n *Network, addr netip.AddrPort, queue int, cfg UnderlayConfig)
 		sources: cfg.Sources,
 		shared:  cfg.Shared,
 		discard: cfg.Discard,
-		rng:     n.rng(addr, queue),
+		out:     outgoing{rng: n.rng(addr, queue)},
+		post:    outgoing{rng: n.rng(addr, ^queue)}, // the luck of no queue's Send
 		in:      newFIFO[packet](cfg.Depth),
 	}
 	u.arrived.L = &u.mu

@@ -11,10 +11,11 @@ import (
 )
 
 // linuxSocket is the Linux driver: recvmmsg and sendmmsg over message headers that are
-// laid out once. The halves share nothing but the listening socket.
+// laid out once. Its parts share nothing but the listening socket.
 type linuxSocket struct {
-	in  *receiver
-	out *sender
+	in   *receiver
+	out  *sender
+	post *sender // of Post: message headers of its own, and the listening socket only
 
 	closed       atomic.Bool
 	wake         int // eventfd; readable from Close on
@@ -34,8 +35,16 @@ func (s *linuxSocket) Poll(dgrams []encap.Datagram) (int, error) { return s.in.r
 
 func (s *linuxSocket) Send(dgrams []encap.Datagram) (int, error) { return s.out.send(dgrams) }
 
-// Close tells both halves, waits until they have let go of the descriptors, and closes
-// them. Send notices within its wait for room.
+// Post is Send of a sender of its own, so that it never waits for the worker, nor the
+// worker for it.
+func (s *linuxSocket) Post(d *encap.Datagram) error {
+	one := [1]encap.Datagram{posted(d)}
+	_, err := s.post.send(one[:])
+	return err
+}
+
+// Close tells all who use the descriptors, waits until they have let go of them, and
+// closes them. Send and Post notice within their wait for room.
 func (s *linuxSocket) Close() error {
 	if s.closed.Swap(true) {
 		return net.ErrClosed
@@ -46,6 +55,8 @@ func (s *linuxSocket) Close() error {
 	defer s.in.busy.Unlock()
 	s.out.busy.Lock()
 	defer s.out.busy.Unlock()
+	s.post.busy.Lock()
+	defer s.post.busy.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 

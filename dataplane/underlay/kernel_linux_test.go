@@ -50,7 +50,10 @@ func TestNoAllocations(t *testing.T) {
 			if _, err := a.Send(out); err != nil {
 				failure = err
 			}
-			for n := 0; n < len(out) && failure == nil; {
+			if err := a.Post(&out[0]); err != nil {
+				failure = err
+			}
+			for n := 0; n < len(out)+1 && failure == nil; {
 				for i := range in {
 					in[i].Data = buffers[i]
 				}

@@ -64,6 +64,8 @@ func openLinux(config Config, scope uint32, at place) (*linuxSocket, error) {
 	s.in = newReceiver(kernel, listen, wake, &s.closed)
 	s.out = newSender(kernel, config.Local, scope, &s.closed)
 	s.out.listen.fd = listen
+	s.post = newSender(kernel, config.Local, scope, &s.closed)
+	s.post.listen.fd = listen
 
 	fds, ports, err := openSources(config.Local.Addr(), config.Sources, func(at netip.AddrPort) (int, error) {
 		return openSource(config, at, scope)

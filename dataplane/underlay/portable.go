@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -27,8 +28,11 @@ type portableSocket struct {
 	got, wanted int // receive buffer
 
 	// in receives every datagram, so that one that is too long for its buffer is
-	// noticed on systems that do not say so. out gathers what is sent.
+	// noticed on systems that do not say so. out gathers what is sent, and post what is
+	// posted.
 	in, out []byte
+	posting sync.Mutex // guards post
+	post    []byte
 }
 
 // openOnePortable opens a portableSocket, of which there can be only one: package net

@@ -3,6 +3,7 @@ package underlay
 import (
 	"net"
 	"net/netip"
+	"sync"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/net/ipv4"
@@ -14,6 +15,9 @@ import (
 type portableConn struct {
 	*net.UDPConn
 	ip ipConn
+	// sending is held from setHeader to the last write that it is for: Send and Post meet
+	// at the listening socket.
+	sending sync.Mutex
 	// What the socket sends now; options are only set when a datagram differs.
 	tos, ttl   uint8
 	defaultTTL uint8

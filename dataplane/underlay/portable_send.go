@@ -18,19 +18,35 @@ const portableWait = 10 * time.Millisecond
 // their datagrams fails, the rest of the train is not sent.
 func (s *portableSocket) Send(dgrams []encap.Datagram) (int, error) {
 	for i := range dgrams {
-		err := s.sendTrain(&dgrams[i])
-		if errors.Is(err, net.ErrClosed) {
-			return i, net.ErrClosed
-		}
-		if err != nil {
-			return i, &SendError{dgrams[i].Remote, err}
+		if err := s.sendTrain(&dgrams[i], &s.out); err != nil {
+			return i, sendError(dgrams[i].Remote, err)
 		}
 	}
 	return len(dgrams), nil
 }
 
-// sendTrain sends one datagram, or those of a train one by one.
-func (s *portableSocket) sendTrain(d *encap.Datagram) error {
+// Post shares the listening socket with Send, and a lock with others who post.
+func (s *portableSocket) Post(d *encap.Datagram) error {
+	s.posting.Lock()
+	defer s.posting.Unlock()
+	one := posted(d)
+	if err := s.sendTrain(&one, &s.post); err != nil {
+		return sendError(d.Remote, err)
+	}
+	return nil
+}
+
+// sendError is what Send returns about a datagram that was not sent.
+func sendError(remote netip.AddrPort, err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return net.ErrClosed
+	}
+	return &SendError{remote, err}
+}
+
+// sendTrain sends one datagram, or those of a train one by one. It gathers in scratch,
+// which is the caller's.
+func (s *portableSocket) sendTrain(d *encap.Datagram, scratch *[]byte) error {
 	c := s.outlet(d.Source)
 	remote := d.Remote.Addr().Unmap()
 	switch {
@@ -45,11 +61,13 @@ func (s *portableSocket) sendTrain(d *encap.Datagram) error {
 	case remote.Is6() && (remote.IsLinkLocalUnicast() || remote.IsLinkLocalMulticast()):
 		remote = remote.WithZone(s.local.Zone())
 	}
-	payload := s.gather(d)
+	payload := gather(d, scratch)
 	size := int(d.SegmentSize)
 	if size == 0 {
 		size = max(len(payload), 1)
 	}
+	c.sending.Lock()
+	defer c.sending.Unlock()
 	c.setHeader(d.TOS, d.TTL)
 	to := netip.AddrPortFrom(remote, d.Remote.Port())
 	for {
@@ -74,16 +92,17 @@ func (s *portableSocket) outlet(source uint8) *portableConn {
 	return nil
 }
 
-// gather returns the payload of d in one piece.
-func (s *portableSocket) gather(d *encap.Datagram) []byte {
+// gather returns the payload of d in one piece, put together in scratch if it is not.
+func gather(d *encap.Datagram, scratch *[]byte) []byte {
 	if len(d.More) == 0 {
 		return d.Data
 	}
-	s.out = append(s.out[:0], d.Data...)
-	for _, b := range d.More {
-		s.out = append(s.out, b...)
+	b := append((*scratch)[:0], d.Data...)
+	for _, more := range d.More {
+		b = append(b, more...)
 	}
-	return s.out
+	*scratch = b
+	return b
 }
 
 // write sends one datagram, the error being the system's.

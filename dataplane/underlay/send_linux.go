@@ -20,13 +20,17 @@ const (
 	sendWait = 10 * time.Millisecond
 )
 
-// sender is the sending half of a linuxSocket, laid out as the receiver is.
+// sender is the sending half of a linuxSocket, or what Post sends with, laid out as the
+// receiver is.
 type sender struct {
 	sys    system
 	closed *atomic.Bool
-	busy   sync.Mutex // held by Send while it runs, as receiver.busy
-	v6     bool
-	scope  uint32 // index of the interface of a link-local Local
+	// busy is held while datagrams are sent, as receiver.busy. That of Post is contended by
+	// those who post at once; a socket without room holds them up for sendWait in all,
+	// since it is not waited for again.
+	busy  sync.Mutex
+	v6    bool
+	scope uint32 // index of the interface of a link-local Local
 
 	listen  outlet
 	sources []outlet // a power of two or empty

@@ -14,7 +14,7 @@ const Batch = 64
 
 // Socket is one queue of the underlay: the listening socket of a VTEP and its
 // source-port sockets. Recv belongs to one goroutine and Send to one; the other
-// methods may be called by any.
+// methods, Post among them, may be called by any.
 type Socket struct {
 	driver driver
 	local  netip.AddrPort
@@ -25,6 +25,7 @@ type driver interface {
 	Recv(dgrams []encap.Datagram) (int, error)
 	Poll(dgrams []encap.Datagram) (int, error)
 	Send(dgrams []encap.Datagram) (int, error)
+	Post(d *encap.Datagram) error
 	Drops() uint64
 	Close() error
 
@@ -93,6 +94,19 @@ func (s *Socket) Poll(dgrams []encap.Datagram) (int, error) { return s.driver.Po
 // socket again until a datagram has passed, so that a dead device costs its own
 // traffic and not everybody's. (The portable driver waits for each datagram.)
 func (s *Socket) Send(dgrams []encap.Datagram) (int, error) { return s.driver.Send(dgrams) }
+
+// Post sends one datagram from the listening socket, from any goroutine, beside Send:
+// handshakes and keepalives, which go from listening port to listening port, and what had
+// to wait for a key. Source and SegmentSize are ignored. Errors are those of Send, and so
+// is the wait for room; the buffers are borrowed until it returns.
+func (s *Socket) Post(d *encap.Datagram) error { return s.driver.Post(d) }
+
+// posted returns d as Post sends it: one datagram, from the listening socket.
+func posted(d *encap.Datagram) encap.Datagram {
+	one := *d
+	one.Source, one.SegmentSize = encap.SourceListen, 0
+	return one
+}
 
 // Sources is the number of source-port sockets, 0 if everything is sent from the
 // listening socket.
