@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/vxtap/vxtap/crypto"
 	"github.com/vxtap/vxtap/encap"
 )
 
@@ -33,6 +34,9 @@ type Config struct {
 	// trips, and makes a worker with some thousand wake-ups a second use its CPU's idle
 	// time.
 	BusyPoll time.Duration
+	// Sealing is this VTEP's identity and how it keeps its sessions, nil if it is to have
+	// no sealed networks. Open fills in Local, Queues and Wake. See [VTEP.Node].
+	Sealing *crypto.Config
 	// FlowSeed seeds the hash from which source ports are chosen; 0 means random.
 	FlowSeed uint64
 	// Events receives what happened to the VTEP; nil if nobody listens. It is called
@@ -43,6 +47,12 @@ type Config struct {
 // NetworkConfig describes one overlay network on a VTEP.
 type NetworkConfig struct {
 	VNI encap.VNI
+	// Sealed: frames are encrypted, and taken from authenticated peers only. It never
+	// falls back to clear text.
+	Sealed bool
+	// Peers are the members of a sealed network, peers of the VTEP's node. Its remotes are
+	// among them.
+	Peers []*crypto.Peer
 	// Remotes is the initial flood list: VTEPs that receive a copy of every
 	// broadcast, unknown unicast and multicast frame. A port of 0 means the VTEP's.
 	Remotes []netip.AddrPort
@@ -132,6 +142,8 @@ func (c *Config) check() error {
 		return errors.New("a vtep needs at least one underlay queue")
 	case c.NewPoller == nil:
 		return errors.New("a vtep needs a poller")
+	case c.Sealing != nil && len(c.Underlays) > crypto.MaxQueues:
+		return fmt.Errorf("%d queues: with sealed networks at most %d", len(c.Underlays), crypto.MaxQueues)
 	}
 	return nil
 }
@@ -142,6 +154,9 @@ func (c *NetworkConfig) check() error {
 	}
 	if c.MaxMACs < 0 {
 		return fmt.Errorf("bad limit of learned MACs %d: want a positive number", c.MaxMACs)
+	}
+	if len(c.Peers) > 0 && !c.Sealed {
+		return fmt.Errorf("network %d has peers but is not sealed", c.VNI)
 	}
 	return nil
 }

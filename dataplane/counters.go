@@ -5,7 +5,8 @@ import "sync/atomic"
 const cacheLine = 64
 
 // counters are what one worker counts in one direction, for one network or for what
-// belongs to none. Only that worker writes them; anyone may read. The pad keeps
+// belongs to none. Only that worker writes them, and for frames that had to wait for a
+// key the sealer; anyone may read. The pad keeps
 // two workers' counters from sharing a cache line.
 //
 // Frames and bytes are counted as on a wire: a superframe counts as its segments, each
@@ -16,18 +17,20 @@ type counters struct {
 	forwarded      atomic.Uint64
 	forwardedBytes atomic.Uint64
 	copies         atomic.Uint64
+	waiting        atomic.Int64 // a level; also written by the sealer
 	drops          [numDrops]atomic.Uint64
 	_              [cacheLine]byte
 }
 
 // Counts is a reading of one direction's counters. Between batches,
-// Frames = Forwarded + the sum of Drops.
+// Frames = Forwarded + Waiting + the sum of Drops.
 type Counts struct {
 	Frames         uint64           // received, as wire-size frames
 	Bytes          uint64           // of these, from the Ethernet header on
 	Forwarded      uint64           // frames that reached at least one destination
 	ForwardedBytes uint64           // their bytes, once each
 	Copies         uint64           // further copies that flooding made
+	Waiting        uint64           // frames that wait for a session with their peer, now
 	Drops          [numDrops]uint64 // by Drop
 }
 
@@ -46,6 +49,7 @@ func (c *Counts) add(k *counters) {
 	c.Forwarded += k.forwarded.Load()
 	c.ForwardedBytes += k.forwardedBytes.Load()
 	c.Copies += k.copies.Load()
+	c.Waiting += uint64(k.waiting.Load())
 	for i := range k.drops {
 		c.Drops[i] += k.drops[i].Load()
 	}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 
+	"github.com/vxtap/vxtap/crypto"
 	"github.com/vxtap/vxtap/encap"
 )
 
@@ -13,6 +14,7 @@ import (
 type destination struct {
 	port    *port
 	remotes []netip.AddrPort // one, or for a group MAC any number; empty if port is set
+	peers   []*crypto.Peer   // in a sealed network, those at remotes
 	trains  trains
 }
 

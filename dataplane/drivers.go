@@ -84,6 +84,10 @@ type Underlay interface {
 	// and its like, ENOBUFS.
 	Send(dgrams []encap.Datagram) (int, error)
 
+	// Post sends one datagram from the listening socket, beside Send and from any
+	// goroutine. Its Source is ignored. Errors are as Send's.
+	Post(d *encap.Datagram) error
+
 	// Sources is the number of source-port sockets, a power of two, at most 16, or 0
 	// if everything is sent from the listening socket.
 	Sources() int

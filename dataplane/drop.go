@@ -22,6 +22,8 @@ const (
 	DropUnreachable // the underlay has no route to the remote, or lost its own address
 	DropSendFull    // the underlay's send buffer was full
 	DropSendFailed  // the underlay refused it for another reason
+	DropNoKey       // sealed: no session with the peer came about in time
+	DropKeySpent    // sealed: the session's key may seal no more, and there is no new one
 
 	// In: from the underlay.
 	DropTruncated    // the datagram was longer than the receive buffer
@@ -34,6 +36,15 @@ const (
 	DropElsewhere    // source MAC has an entry, not learned, that it is elsewhere
 	DropECN          // congestion marked outside, but not ECN-capable inside (RFC 6040)
 	DropSplitHorizon // the destination is behind a remote: never back into the tunnel
+
+	// In, sealed.
+	DropSealedHeader   // malformed, or of an unknown version, type or flag
+	DropUnknownSession // no session here has this index
+	DropForged         // it does not come from the peer of the session, or was changed
+	DropReplayed       // it came before, or is too old to tell
+	DropClear          // clear text for a network that is sealed
+	DropSealed         // sealed, for a network that is not
+	DropNotMember      // the peer is authentic, but no member of the network
 
 	numDrops
 )
@@ -61,6 +72,16 @@ var dropNames = [numDrops]string{
 	DropElsewhere:     "source_elsewhere",
 	DropECN:           "ecn",
 	DropSplitHorizon:  "split_horizon",
+
+	DropNoKey:          "no_key",
+	DropKeySpent:       "key_spent",
+	DropSealedHeader:   "sealed_header",
+	DropUnknownSession: "unknown_session",
+	DropForged:         "forged",
+	DropReplayed:       "replayed",
+	DropClear:          "clear_text",
+	DropSealed:         "sealed_for_plain",
+	DropNotMember:      "not_member",
 }
 
 // String returns the name under which the drop is counted, as in "unknown_vni".

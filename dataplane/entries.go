@@ -40,7 +40,7 @@ type setter func(encap.MAC, fdb.Class, *destination) error
 func (n *Network) setEntry(mac encap.MAC, addr netip.AddrPort, set setter) error {
 	return n.changeRemote(addr, func(addr netip.AddrPort) error {
 		if mac.IsMulticast() { // AppendEntry puts another in its place, so it is not shared
-			return n.held(set(mac, fdb.Static, &destination{remotes: []netip.AddrPort{addr}}))
+			return n.held(set(mac, fdb.Static, n.newDestination(addr)))
 		}
 		d := n.remote(addr)
 		defer n.forget(d)
@@ -54,12 +54,12 @@ func (n *Network) AppendEntry(mac encap.MAC, addr netip.AddrPort) error {
 		return fmt.Errorf("%v: %w", mac, ErrUnicast)
 	}
 	return n.changeRemote(addr, func(addr netip.AddrPort) error {
-		grown := &destination{remotes: []netip.AddrPort{addr}}
+		grown := n.newDestination(addr)
 		if d, _ := n.table.Lookup(mac); d != nil {
 			if slices.Contains(d.remotes, addr) {
 				return fmt.Errorf("%v dst %v: %w", mac, addr, ErrExists)
 			}
-			grown.remotes = append(slices.Clone(d.remotes), addr)
+			grown = n.newDestination(append(slices.Clone(d.remotes), addr)...)
 		}
 		return n.held(n.table.Set(mac, fdb.Static, grown))
 	})
@@ -91,7 +91,7 @@ func (n *Network) DeleteEntry(mac encap.MAC, addr netip.AddrPort) error {
 		n.table.Delete(mac, fdb.Learned, fdb.Static)
 		return nil
 	}
-	return n.held(n.table.Set(mac, fdb.Static, &destination{remotes: rest}))
+	return n.held(n.table.Set(mac, fdb.Static, n.newDestination(rest...)))
 }
 
 // held says ErrExists of an entry that stands in the way.

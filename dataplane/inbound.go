@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"runtime"
 
+	"github.com/vxtap/vxtap/crypto"
 	"github.com/vxtap/vxtap/dataplane/fdb"
 	"github.com/vxtap/vxtap/encap"
 )
@@ -26,6 +27,10 @@ type inWorker struct {
 	merges   merges
 	arrival  arrival
 	errors   receiveErrors
+
+	sealer  *sealer // nil: no sealed networks
+	letter  letter  // to the sealer
+	letters ring[letter]
 }
 
 // maxDatagram is the most that one receive can bring: a 64 KB superframe from a kernel
@@ -35,6 +40,9 @@ const maxDatagram = 1 << 16
 func newInWorker(v *VTEP, index int) *inWorker {
 	w := &inWorker{underlay: v.cfg.Underlays[index], slab: newBuffers(batchSize, 0, maxDatagram)}
 	w.init(v, index)
+	if w.sealer = v.sealer; w.sealer != nil {
+		w.letters.slots = make([]letter, letterRing)
+	}
 	w.merges = merges{writes: &w.writes, ledger: &w.ledger, seed: v.cfg.FlowSeed}
 	w.offer(batchSize)
 	return w
@@ -98,9 +106,14 @@ func (w *inWorker) settle() {
 // arrival is what the packets of one datagram have in common, so that it is looked up
 // once: the sender, and as long as they do not change, header and MACs.
 type arrival struct {
-	from  netip.Addr
-	outer encap.ECN
-	hint  uint16 // segment size of a superframe, as the kernel reported it
+	outside netip.AddrPort // where it came from
+	from    netip.Addr     // the VTEP that it is attributed to
+	outer   encap.ECN
+	hint    uint16 // segment size of a superframe, as the kernel reported it
+
+	key     *crypto.RecvKey // that opened the latest packet; nil if that was in clear text
+	index   uint32          // its
+	partial bool            // the sender has said that checksums are
 
 	header  uint64   // of the latest packet
 	network *Network // it belongs to; nil if it was refused
@@ -123,19 +136,32 @@ func (w *inWorker) datagram(d *encap.Datagram) {
 		return
 	}
 	a := &w.arrival
-	*a = arrival{from: d.Remote.Addr(), outer: encap.ECNOf(d.TOS)}
+	*a = arrival{outside: d.Remote, from: d.Remote.Addr(), outer: encap.ECNOf(d.TOS)}
 	size := int(d.SegmentSize)
-	if size == 0 || size >= len(d.Data) || w.isSuperframe(d.Data) {
+	if size == 0 || size >= len(d.Data) {
+		size = len(d.Data)
+	}
+	if !w.isSealed(d.Data) && (size == len(d.Data) || w.isSuperframe(d.Data)) {
 		a.hint = d.SegmentSize
 		w.packet(a, d.Data)
 		return
 	}
+	// The kernel makes trains of whatever is alike from outside, so each packet of one may
+	// be sealed or not.
 	for rest := d.Data; len(rest) > 0; {
 		packet := rest[:min(size, len(rest))]
 		rest = rest[len(packet):]
-		w.packet(a, packet)
+		if w.isSealed(packet) {
+			w.sealedPacket(a, packet)
+		} else {
+			w.clearPacket(a, packet)
+		}
 	}
 }
+
+// isSealed reports whether a packet is to be opened first. To a VTEP without sealed
+// networks it is one without a VNI.
+func (w *inWorker) isSealed(packet []byte) bool { return w.sealer != nil && crypto.Sealed(packet) }
 
 // isSuperframe reports whether one inner IP packet fills the whole datagram.
 func (w *inWorker) isSuperframe(data []byte) bool {
@@ -194,6 +220,10 @@ func (w *inWorker) admit(a *arrival, packet []byte) bool {
 		return false
 	}
 	bytes := len(packet) - encap.VXLANSize
+	if why := n.refuses(a); why != dropNone {
+		w.refuse(&n.in[w.index], bytes, why)
+		return false
+	}
 	if _, fault := encap.CheckVXLAN(packet, n.cfg.ReservedBits); fault != encap.VXLANOK {
 		w.refuse(&n.in[w.index], bytes, DropReserved)
 		return false
@@ -243,6 +273,9 @@ func (w *inWorker) frame(a *arrival, data []byte) {
 
 // recognize finds out what the sender of the frame at hand has left undone.
 func (w *inWorker) recognize(a *arrival) {
+	if a.key != nil && !a.partial {
+		return // who seals knows, and would have said so
+	}
 	w.inner.Offload = encap.RecognizeOffload(w.inner.Data, &w.layers, a.hint, int(a.network.mtu.Load()))
 }
 

@@ -94,8 +94,8 @@ func (v *VTEP) learnSightings() {
 	}
 }
 
-func (v *VTEP) rings() []*sightings {
-	rings := make([]*sightings, 0, len(v.out)+len(v.in))
+func (v *VTEP) rings() []*ring[sighting] {
+	rings := make([]*ring[sighting], 0, len(v.out)+len(v.in))
 	for _, w := range v.out {
 		rings = append(rings, &w.sightings)
 	}

@@ -10,6 +10,7 @@ import "github.com/vxtap/vxtap/encap"
 type ledger struct {
 	entries [ledgerSize]ledgerEntry
 	n       int
+	held    []heldFrame // copies that are to wait for a key
 }
 
 // ledgerSize is how many frames a worker has open at most.
@@ -20,6 +21,7 @@ type ledgerEntry struct {
 	bytes     uint64 // on a wire
 	weight    uint64 // wire-size frames
 	delivered uint64 // wire-size frames, copies included
+	held      uint64 // wire-size frames that wait for a key
 	drop      Drop   // the first failure
 }
 
@@ -72,7 +74,14 @@ func (l *ledger) dropped(entry int, why Drop) {
 	}
 }
 
-// settle counts every entry and empties the ledger.
+// hold reports that one wire-size frame of it waits for a key.
+func (l *ledger) hold(h heldFrame) {
+	l.entries[h.entry].held++
+	l.held = append(l.held, h)
+}
+
+// settle counts every entry and empties the ledger. What is held stays to be collected;
+// those on which the fate of a frame hangs are marked.
 func (l *ledger) settle() {
 	var t tally
 	for i := range l.entries[:l.n] {
@@ -84,6 +93,15 @@ func (l *ledger) settle() {
 		t.count(e)
 	}
 	t.post()
+	for i := range l.held {
+		h := &l.held[i]
+		e := &l.entries[h.entry]
+		h.counters, h.bytes = e.counters, e.bytes/e.weight
+		if e.held > 0 {
+			e.held--
+			h.decides = true
+		}
+	}
 	l.n = 0
 }
 
@@ -93,13 +111,13 @@ type tally struct {
 	*counters
 	frames, bytes             uint64
 	forwarded, forwardedBytes uint64
-	copies                    uint64
+	copies, waiting           uint64
 }
 
 func (t *tally) count(e *ledgerEntry) {
 	t.frames += e.weight
 	t.bytes += e.bytes
-	if e.delivered == e.weight {
+	if e.delivered == e.weight && e.held == 0 {
 		t.forwarded += e.weight
 		t.forwardedBytes += e.bytes
 		return
@@ -108,7 +126,9 @@ func (t *tally) count(e *ledgerEntry) {
 	t.forwarded += forwarded
 	t.forwardedBytes += e.bytes * forwarded / e.weight
 	t.copies += e.delivered - forwarded
-	if lost := e.weight - forwarded; lost > 0 {
+	e.held = min(e.held, e.weight-forwarded)
+	t.waiting += e.held
+	if lost := e.weight - forwarded - e.held; lost > 0 {
 		why := e.drop
 		if why == dropNone { // nobody wanted it
 			why = DropNoDestination
@@ -128,4 +148,7 @@ func (t *tally) post() {
 	c.forwarded.Add(t.forwarded)
 	c.forwardedBytes.Add(t.forwardedBytes)
 	c.copies.Add(t.copies)
+	if t.waiting > 0 {
+		c.waiting.Add(int64(t.waiting))
+	}
 }

@@ -68,9 +68,9 @@ func (m *merges) look(p *port, f *encap.Frame, l *encap.Layers) bool {
 }
 
 // take tells what is left to do on the frame at hand. One that is a superframe already
-// is not joined to others.
+// is not joined to others, nor one that only looks as if its checksum were to be finished.
 func (m *merges) take(o encap.Offload) {
-	if o.GSO != encap.GSONone {
+	if o.GSO != encap.GSONone || m.at.state == encap.ChecksumPartial && !o.NeedsCSUM {
 		m.at.state = encap.ChecksumUnknown
 	}
 }

@@ -43,6 +43,9 @@ func (n *Network) setNamed(d *destination, named bool) {
 // do not say so. It is the port under which the address is named, on the flood list if
 // entries name others; and if there is none, or no telling, this VTEP's own.
 func (n *Network) listener(a netip.Addr) netip.AddrPort {
+	if p := n.peers[a]; p != nil {
+		return p.VTEP()
+	}
 	var found []netip.AddrPort
 	switch list := n.named[a]; len(list) {
 	case 0:

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/vxtap/vxtap/crypto"
 	"github.com/vxtap/vxtap/dataplane/fdb"
 	"github.com/vxtap/vxtap/encap"
 )
@@ -31,6 +32,9 @@ type Network struct {
 
 	out, in []counters // one for each worker
 
+	peers   map[netip.Addr]*crypto.Peer // of a sealed network, by VTEP address
+	members addrSet                     // their addresses
+
 	mu      sync.Mutex                      // serialises everything below, and changes of the above
 	remotes map[netip.AddrPort]*destination // every single remote in use
 	named   map[netip.Addr][]namedRemote    // those that were not learned, by address
@@ -49,6 +53,7 @@ func newNetwork(v *VTEP, cfg NetworkConfig) *Network {
 		remotes: make(map[netip.AddrPort]*destination),
 		named:   make(map[netip.Addr][]namedRemote),
 	}
+	n.setPeers(cfg.Peers)
 	n.table = fdb.New(n.released)
 	n.table.Watch(n.setNamed)
 	n.table.SetLimit(cfg.MaxMACs)
@@ -173,7 +178,7 @@ func (n *Network) port(name string) *port {
 // setMTU keeps the smallest MTU of the ports, or what a 1500-byte underlay leaves
 // when there are none that say.
 func (n *Network) setMTU() {
-	mtu := encap.OverlayMTU(1500, n.vtep.cfg.Local.Is6(), false, 0)
+	mtu := encap.OverlayMTU(1500, n.vtep.cfg.Local.Is6(), n.cfg.Sealed, 0)
 	known := false
 	for _, p := range *n.ports.Load() {
 		if p.mtu > 0 && (!known || p.mtu < mtu) {

@@ -48,11 +48,14 @@ func (n *Network) Remotes() []netip.AddrPort {
 // withPort fills in the port that a remote was given without, and brings its address
 // into the form of a received datagram's.
 func (n *Network) withPort(addr netip.AddrPort) netip.AddrPort {
-	port := addr.Port()
+	port, bare := addr.Port(), bareAddr(addr.Addr())
+	if p := n.peers[bare]; p != nil && port == 0 {
+		return p.VTEP()
+	}
 	if port == 0 {
 		port = n.vtep.cfg.Port
 	}
-	return netip.AddrPortFrom(bareAddr(addr.Addr()), port)
+	return netip.AddrPortFrom(bare, port)
 }
 
 // bareAddr returns an address as received ones are: IPv4 not mapped, and without a zone, as
@@ -66,6 +69,9 @@ func (n *Network) changeRemote(addr netip.AddrPort, change func(netip.AddrPort) 
 	if err := CheckRemote(n.vtep.cfg.Local, addr.Addr()); err != nil {
 		return err
 	}
+	if err := n.checkMember(addr); err != nil {
+		return err
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return change(addr)
@@ -76,7 +82,7 @@ func (n *Network) changeRemote(addr netip.AddrPort, change func(netip.AddrPort) 
 func (n *Network) remote(addr netip.AddrPort) *destination {
 	d := n.remotes[addr]
 	if d == nil {
-		d = &destination{remotes: []netip.AddrPort{addr}}
+		d = n.newDestination(addr)
 		n.remotes[addr] = d
 	}
 	return d

@@ -33,6 +33,8 @@ type sends struct {
 	dgrams [maxRuns]encap.Datagram
 	one    [1]encap.Datagram
 
+	seal sealing
+
 	clock   *atomic.Uint32 // the VTEP's
 	notices chan<- Event   // of trains that were refused; what it has no room for is left out
 }
@@ -148,7 +150,7 @@ func (s *sends) flush() {
 		}
 	}
 	clear(s.open[:])
-	s.n, s.used = 0, 0
+	s.n, s.used, s.seal.used = 0, 0, 0
 }
 
 // arrange orders the runs by source port, so that one system call takes all of a port.

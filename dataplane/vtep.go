@@ -24,6 +24,7 @@ type VTEP struct {
 	clock    atomic.Uint32         // seconds since then, coarse
 	broken   atomic.Pointer[error] // what ended a worker
 	keeper   keeper
+	sealer   *sealer // nil: no sealed networks
 
 	sending, receiving sync.WaitGroup
 
@@ -49,6 +50,9 @@ func Open(cfg Config) (*VTEP, error) {
 		v.receiving.Go(w.run)
 	}
 	go v.keep()
+	if v.sealer != nil {
+		go v.seal()
+	}
 	return v, nil
 }
 
@@ -64,6 +68,12 @@ func newVTEP(cfg Config) (*VTEP, error) {
 	}
 	v := &VTEP{cfg: cfg, opened: time.Now(), byVNI: make(map[encap.VNI]*Network), keeper: newKeeper()}
 	v.networks.Store(newVNIIndex(nil))
+	if cfg.Sealing != nil {
+		var err error
+		if v.sealer, err = newSealer(cfg); err != nil {
+			return nil, err
+		}
+	}
 	for i := range cfg.Underlays {
 		w, err := newOutWorker(v, i)
 		if err != nil {
@@ -91,6 +101,9 @@ func (v *VTEP) AddNetwork(cfg NetworkConfig) (*Network, error) {
 	defer v.mu.Unlock()
 	if v.closed {
 		return nil, ErrClosed
+	}
+	if cfg.Sealed && v.sealer == nil {
+		return nil, fmt.Errorf("network %d is sealed, and this vtep has no key", cfg.VNI)
 	}
 	if v.byVNI[cfg.VNI] != nil {
 		return nil, fmt.Errorf("network %d: %w", cfg.VNI, ErrExists)
@@ -146,8 +159,15 @@ func (v *VTEP) Close() error {
 		w.poller.Wake(0)
 	}
 	v.sending.Wait()
+	if v.sealer != nil {
+		close(v.sealer.stop)
+		<-v.sealer.done
+	}
 	err := closeAll(v.cfg.Underlays)
 	v.receiving.Wait()
+	if v.sealer != nil {
+		v.sealer.node.Close()
+	}
 	close(v.keeper.stop)
 	<-v.keeper.done
 	for _, n := range v.Networks() {

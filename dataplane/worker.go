@@ -19,7 +19,7 @@ type worker struct {
 	gate      turnstile
 	ledger    ledger
 	writes    portWrites
-	sightings sightings
+	sightings ring[sighting]
 	clock     *atomic.Uint32
 	layers    encap.Layers
 	vigil     vigil
@@ -29,11 +29,12 @@ func (w *worker) init(v *VTEP, index int) {
 	w.vtep, w.index, w.clock = v, index, &v.clock
 	w.writes.index, w.writes.ledger = index, &w.ledger
 	w.vigil.limit = v.cfg.BusyPoll
+	w.sightings.slots = make([]sighting, ringSize)
 }
 
 // saw reports a source MAC that the table does not have there to the keeper.
 func (w *worker) saw(s sighting) {
-	if w.sightings.put(s) {
+	if w.sightings.put(&s) {
 		w.vtep.wakeKeeper()
 	}
 }

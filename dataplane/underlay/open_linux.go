@@ -26,6 +26,10 @@ func openDrivers(config Config, n int) ([]driver, error) {
 		queues = append(queues, q)
 		config.Local = netip.AddrPortFrom(config.Local.Addr(), q.listenPort())
 	}
+	err = steer(queues[0].in.fd, n)
+	for _, q := range queues {
+		q.feature = append(q.feature, Feature{FeatureSteering, err})
+	}
 	return queues, nil
 }
 

@@ -1,0 +1,65 @@
+package dataplane
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/vxtap/vxtap/crypto"
+)
+
+// ErrNotMember is returned for a remote of a sealed network that is none of its peers.
+var ErrNotMember = errors.New("not a peer of this sealed network")
+
+// setPeers makes peers the members of a sealed network. What comes from others, however
+// authentic, is not for it.
+func (n *Network) setPeers(peers []*crypto.Peer) {
+	n.peers = make(map[netip.Addr]*crypto.Peer, len(peers))
+	for _, p := range peers {
+		a := p.VTEP().Addr()
+		if i, found := n.members.find(a); !found {
+			n.members = slices.Insert(n.members, i, a)
+		}
+		n.peers[a] = p
+	}
+}
+
+// refuses says why a packet may not enter the network. It is here that a sealed network
+// fails closed: what is in clear text, from whomever, is not for it.
+func (n *Network) refuses(a *arrival) Drop {
+	switch sealed := a.key != nil; {
+	case n.cfg.Sealed && !sealed:
+		return DropClear
+	case sealed && !n.cfg.Sealed:
+		return DropSealed
+	case sealed && !n.members.has(a.from):
+		return DropNotMember
+	}
+	return dropNone
+}
+
+// checkMember says why a remote cannot be one of a sealed network.
+func (n *Network) checkMember(addr netip.AddrPort) error {
+	if !n.cfg.Sealed {
+		return nil
+	}
+	switch p := n.peers[addr.Addr()]; {
+	case p == nil:
+		return fmt.Errorf("remote %v of network %d: %w", addr, n.vni, ErrNotMember)
+	case p.VTEP() != addr:
+		return fmt.Errorf("remote %v of network %d: the peer there is at %v: %w", addr, n.vni, p.VTEP(), ErrNotMember)
+	}
+	return nil
+}
+
+// newDestination returns a destination for remotes; in a sealed network all are members.
+func (n *Network) newDestination(remotes ...netip.AddrPort) *destination {
+	d := &destination{remotes: remotes}
+	if n.cfg.Sealed {
+		for _, r := range remotes {
+			d.peers = append(d.peers, n.peers[r.Addr()])
+		}
+	}
+	return d
+}

@@ -1,0 +1,159 @@
+package dataplane
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/vxtap/vxtap/crypto"
+	"github.com/vxtap/vxtap/encap"
+)
+
+// The sealer is the one goroutine that has to do with handshakes: it hands what in-workers
+// received to the node, sends what the node answers, and then the frames that had waited
+// for it. Workers only seal and open with the keys that result.
+type sealer struct {
+	node    *crypto.Node
+	waiting waitingRoom
+	wake    chan struct{} // letters wait, the node has something to do, or frames wait
+	stop    chan struct{}
+	done    chan struct{}
+
+	messages []crypto.Message
+	sealed   []byte
+}
+
+// letter is a message of a handshake, or a keepalive, on its way from an in-worker to the
+// sealer.
+type letter struct {
+	from netip.AddrPort
+	size int
+	data [maxLetter]byte
+}
+
+const (
+	// maxLetter is more than any message of a handshake has bytes.
+	maxLetter = 512
+	// letterRing is how many messages an in-worker can have waiting. Those that are lost
+	// come again.
+	letterRing = 128
+)
+
+// newSealer makes the node of a VTEP that is to have sealed networks.
+func newSealer(cfg Config) (*sealer, error) {
+	s := &sealer{
+		wake: make(chan struct{}, 1),
+		stop: make(chan struct{}),
+		done: make(chan struct{}),
+	}
+	s.waiting.peers = make(map[*crypto.Peer]*heldFrames)
+	sealing := *cfg.Sealing
+	sealing.Local = netip.AddrPortFrom(bareAddr(cfg.Local), cfg.Port)
+	sealing.Queues = len(cfg.Underlays)
+	sealing.Wake = func() { nudge(s.wake) }
+	var err error
+	if s.node, err = crypto.NewNode(sealing); err != nil {
+		return nil, fmt.Errorf("sealing: %w", err)
+	}
+	return s, nil
+}
+
+// Node keeps the VTEP's sessions; nil if it has none. Peers are added to it before they
+// are made members of a network.
+func (v *VTEP) Node() *crypto.Node {
+	if v.sealer == nil {
+		return nil
+	}
+	return v.sealer.node
+}
+
+// seal is the sealer's life.
+func (v *VTEP) seal() {
+	s := v.sealer
+	defer close(s.done)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-s.stop:
+			for _, h := range s.waiting.empty() {
+				h.dropped(DropNoKey)
+			}
+			return
+		case <-s.wake:
+		case <-timer.C:
+		}
+		v.readLetters()
+		var next time.Duration
+		s.messages, next = s.node.Poll(s.messages[:0])
+		v.post()
+		timer.Reset(min(next, v.sendHeld()))
+	}
+}
+
+// readLetters hands the node what arrived, a ring's worth each at most.
+func (v *VTEP) readLetters() {
+	s := v.sealer
+	for _, w := range v.in {
+		for range letterRing {
+			l, ok := w.letters.take()
+			if !ok {
+				break
+			}
+			s.messages = s.node.Receive(l.data[:l.size], l.from, s.messages[:0])
+			v.post()
+		}
+		if w.letters.waiting() {
+			nudge(s.wake)
+		}
+	}
+}
+
+// post sends the node's messages. One that is lost on the way, or before it, is sent again
+// by the node.
+func (v *VTEP) post() {
+	for _, m := range v.sealer.messages {
+		d := encap.Datagram{Data: m.Data, Remote: m.To, TTL: DefaultTTL}
+		_ = v.cfg.Underlays[0].Post(&d)
+	}
+}
+
+// noneHeld is how long the sealer may sleep when no frame waits.
+const noneHeld = time.Hour
+
+// sendHeld sends what has waited for a session that is there now, gives up what has waited
+// too long, and returns when the next is to be given up.
+func (v *VTEP) sendHeld() time.Duration {
+	now := time.Now()
+	ready, late, next := v.sealer.waiting.fetch(now)
+	for i := range late {
+		late[i].dropped(DropNoKey)
+	}
+	for i := range ready {
+		v.sendHeldFrame(&ready[i])
+	}
+	if next.IsZero() {
+		return noneHeld
+	}
+	return max(next.Sub(now), 0)
+}
+
+func (v *VTEP) sendHeldFrame(h *heldFrame) {
+	s := v.sealer
+	key := h.peer.Sending()
+	if key == nil { // it has ended again
+		h.dropped(DropNoKey)
+		return
+	}
+	var ok bool
+	if s.sealed, ok = key.Seal(crypto.ControlQueue, s.sealed[:0], h.plain, h.flags); !ok {
+		h.dropped(DropKeySpent)
+		return
+	}
+	d := encap.Datagram{Data: s.sealed, Remote: h.peer.Endpoint(), TOS: h.tos, TTL: h.ttl}
+	if err := v.cfg.Underlays[0].Post(&d); err != nil {
+		h.dropped(sendDrop(err))
+		return
+	}
+	h.sent()
+}
