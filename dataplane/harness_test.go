@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/vxtap/vxtap/crypto"
 	"github.com/vxtap/vxtap/dataplane"
 	"github.com/vxtap/vxtap/dataplane/mem"
 	"github.com/vxtap/vxtap/encap"
@@ -49,6 +50,8 @@ type setup struct {
 	wrap     func(dataplane.Underlay) dataplane.Underlay
 	events   func(dataplane.Event)
 	busyPoll time.Duration
+	peers    []string      // of a sealed network
+	sealing  crypto.Config // if it is; the identity is filled in
 }
 
 // node is a VTEP in memory with one network and one port.
@@ -91,6 +94,10 @@ func newNode(t testing.TB, wire *mem.Network, addr string, s setup) *node {
 		Events:    s.events,
 		BusyPoll:  s.busyPoll,
 	}
+	if s.network.Sealed {
+		s.sealing.Identity = testKey(addr)
+		cfg.Sealing = &s.sealing
+	}
 	s.underlay.Shared = s.workers > 1
 	for range max(s.workers, 1) {
 		u, err := wire.Underlay(x.addr, s.underlay)
@@ -113,6 +120,10 @@ func newNode(t testing.TB, wire *mem.Network, addr string, s setup) *node {
 		}
 	})
 	s.network.VNI = testVNI
+	if s.network.Sealed {
+		s.network.Peers = addPeers(t, x.vtep, s.peers)
+		s.network.Remotes = append(s.network.Remotes, flooding(s.peers...).Remotes...)
+	}
 	if x.network, err = x.vtep.AddNetwork(s.network); err != nil {
 		t.Fatal(err)
 	}
@@ -219,9 +230,9 @@ func (x *node) conserved(t testing.TB) {
 	t.Helper()
 	s := x.network.Stats()
 	for name, c := range map[string]dataplane.Counts{"out": s.Out, "in": s.In, "stray": x.vtep.Stats().Stray} {
-		if c.Frames != c.Forwarded+c.Dropped() {
-			t.Errorf("%v %s: %d frames, but %d forwarded and %d dropped: %s",
-				x.addr, name, c.Frames, c.Forwarded, c.Dropped(), drops(c))
+		if c.Frames != c.Forwarded+c.Waiting+c.Dropped() {
+			t.Errorf("%v %s: %d frames, but %d forwarded, %d waiting and %d dropped: %s",
+				x.addr, name, c.Frames, c.Forwarded, c.Waiting, c.Dropped(), drops(c))
 		}
 	}
 }

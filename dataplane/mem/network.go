@@ -70,7 +70,9 @@ type UnderlayConfig struct {
 	// DefaultDepth. More are dropped and counted, as by a socket whose buffer is full.
 	Depth int
 	// Shared lets others that say so too have the same address, as SO_REUSEPORT does.
-	// Each sender reaches one of them: the flow is pinned by its address and port.
+	// Each sender reaches one of them: the flow is pinned by its address and port. What
+	// is sealed goes by the sender's queue instead, as package underlay has it steered;
+	// queues are numbered in the order in which they came.
 	Shared bool
 	// Discard makes it a sink: what arrives is counted as received and forgotten.
 	Discard bool
@@ -134,14 +136,17 @@ func (n *Network) setRoute(addr netip.AddrPort, group []*Underlay) {
 	n.routes.Store(&routes)
 }
 
-// route is the underlay that hears at to what from sends, or nil.
-func (n *Network) route(from, to netip.AddrPort) *Underlay {
-	group := (*n.routes.Load())[to]
+// route is the underlay that hears d, sent by from, or nil.
+func (n *Network) route(from netip.AddrPort, d *encap.Datagram) *Underlay {
+	group := (*n.routes.Load())[d.Remote]
 	switch len(group) {
 	case 0:
 		return nil
 	case 1:
 		return group[0]
+	}
+	if queue, steered := steer(d, len(group)); steered {
+		return group[queue]
 	}
 	return group[hashAddr(from)%uint64(len(group))]
 }

@@ -228,7 +228,7 @@ func TestSharedAddressPinsFlows(t *testing.T) {
 		listen(t, n, addrB, mem.UnderlayConfig{Shared: true, Sources: 1}),
 	}
 	for i := range 160 {
-		send(t, a, encap.Datagram{Data: []byte{byte(i)}, Remote: addrB, Source: uint8(i % 16)})
+		send(t, a, encap.Datagram{Data: []byte{8, byte(i)}, Remote: addrB, Source: uint8(i % 16)})
 	}
 	owner := map[uint16]int{}
 	for q, u := range queues {

@@ -54,7 +54,7 @@ func (u *Underlay) send(o *outgoing, d *encap.Datagram, im *Impairments) error {
 		return fmt.Errorf("send %d bytes to %v: %w", d.Len(), d.Remote, err)
 	}
 	from := u.sourceAddr(d.Source)
-	to := u.network.route(from, d.Remote)
+	to := u.network.route(from, d)
 	if to == nil && !im.Blackhole {
 		return fmt.Errorf("send to %v: %w: nobody listens there", d.Remote, syscall.ENETUNREACH)
 	}

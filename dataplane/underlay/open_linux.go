@@ -17,18 +17,21 @@ func openDrivers(config Config, n int) ([]driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	var queues []driver
+	var sockets []*linuxSocket
+	var queues []driver // the same
 	for i := range n {
-		q, err := openLinux(config, scope, placeOf(i, n))
+		s, err := openLinux(config, scope, placeOf(i, n))
 		if err != nil {
 			return queues, err
 		}
-		queues = append(queues, q)
-		config.Local = netip.AddrPortFrom(config.Local.Addr(), q.listenPort())
+		sockets, queues = append(sockets, s), append(queues, s)
+		config.Local = netip.AddrPortFrom(config.Local.Addr(), s.listenPort())
 	}
-	err = steer(queues[0].in.fd, n)
-	for _, q := range queues {
-		q.feature = append(q.feature, Feature{FeatureSteering, err})
+	if n > 1 {
+		steered := Feature{FeatureSteering, steer(sockets[0].in.fd, n)}
+		for _, s := range sockets {
+			s.feature = append(s.feature, steered)
+		}
 	}
 	return queues, nil
 }

@@ -53,6 +53,10 @@ func Open(config Config) (*Socket, error) {
 // the underlay brings always comes to the same queue. Each has source ports of its own.
 // They are to be closed together, since the flows of a queue that is gone come to the
 // others. Only the Linux driver has more than one.
+//
+// Sealed data and keepalives come to the queue, in the order returned, whose number is that
+// of the sender's queue modulo n, and handshakes to the first, if [FeatureSteering] is in
+// force.
 func OpenQueues(config Config, n int) ([]*Socket, error) {
 	if n < 1 || n > MaxQueues {
 		return nil, fmt.Errorf("underlay: %d queues: want 1 to %d", n, MaxQueues)
@@ -151,7 +155,7 @@ func (s *Socket) ReceiveBuffer() (got, wanted int) { return s.driver.receiveBuff
 func (s *Socket) Driver() string { return s.driver.name() }
 
 // Features lists what the system was asked for and whether it is in force, always in
-// the same order for one driver.
+// the same order for one driver. [FeatureSteering] is only asked for by several queues.
 func (s *Socket) Features() []Feature { return slices.Clone(s.driver.features()) }
 
 // Feature is a service of the system that a socket makes use of if it is there.
@@ -171,4 +175,6 @@ const (
 	FeatureTTL          = "ttl"           // TTL or hop limit is seen on receipt
 	FeatureZeroChecksum = "zero-checksum" // datagrams without UDP checksum are accepted
 	FeatureDrops        = "drops"         // Drops counts
+	// FeatureSteering has sealed data come to the queue that [OpenQueues] names.
+	FeatureSteering = "sealed-steering"
 )

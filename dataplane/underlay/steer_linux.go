@@ -15,13 +15,11 @@ import (
 // which shares only since after its bind, is number 0, as it is taken into the group when
 // the second is bound to it.
 //
-// A refusal is passing sealed data by the kernel's hash of addresses and ports, as
-// everything else: a flow still stays with a queue, and replay windows have locks. What
-// comes before the program is there goes by the hash, too.
+// If it is refused, sealed data goes by the kernel's hash of addresses and ports, as all
+// else does and as what came before the program was there. That is correct, only slower:
+// a flow still stays with a queue, and replay windows have locks, which workers then
+// contend for.
 func steer(fd, n int) error {
-	if n == 1 {
-		return nil // all there is comes to the one
-	}
 	program, err := steering(n)
 	if err != nil {
 		return err
