@@ -94,7 +94,7 @@ func (k *RecvKey) Open(packet []byte) (plain []byte, flags uint16, v Verdict) {
 	}
 	aead := k.aead.Load()
 	if aead == nil {
-		return nil, 0, Forged
+		return nil, 0, BadHeader // its index is nobody's any more
 	}
 	plain, v = k.queues[at].open(*aead, h, packet[HeaderSize:])
 	if v != Opened {

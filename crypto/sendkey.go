@@ -4,6 +4,7 @@ import (
 	"crypto/cipher"
 	"encoding/binary"
 	"fmt"
+	"sync"
 	"sync/atomic"
 )
 
@@ -22,6 +23,7 @@ type SendKey struct {
 	hard     uint64                      // packets of a queue after which nothing is sealed
 	wanted   func()
 	asked    atomic.Bool
+	control  sync.Mutex  // the owner of the control queue
 	queues   []sendQueue // the last is the control queue's
 }
 
@@ -67,12 +69,17 @@ func newSendKeyLimited(suite Suite, key []byte, receiver uint32, queues int, wan
 //
 // ok is false, and dst as it was, when nothing may be sent with this key any more: its
 // epoch has ended, or the queue's share of packets is used up; or if there is no such
-// queue. Each queue has one owner at a time.
+// queue. Each queue has one owner at a time: two that seal at once would use a nonce twice,
+// and give the key away. Only the control queue may be used by anybody.
 func (k *SendKey) Seal(queue int, dst, plain []byte, flags uint16) (sealed []byte, ok bool) {
 	return k.seal(TypeData, queue, dst, plain, flags)
 }
 
 func (k *SendKey) seal(kind byte, queue int, dst, plain []byte, flags uint16) (sealed []byte, ok bool) {
+	if queue == ControlQueue {
+		k.control.Lock()
+		defer k.control.Unlock()
+	}
 	aead, at := k.aead.Load(), slot(queue, len(k.queues)-1)
 	if aead == nil || at < 0 {
 		return dst, false
