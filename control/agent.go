@@ -22,9 +22,11 @@ type Agent struct {
 	log      *zap.Logger
 	vtep     *dataplane.VTEP
 	underlay *Underlay
+	sealing  *sealing // nil if the node has no sealed networks
 	started  time.Time
 	version  string
 	failed   chan error
+	follower follower
 
 	mu       sync.Mutex
 	networks map[encap.VNI]*network
@@ -40,6 +42,7 @@ type network struct {
 // AgentConfig says what an agent is made from.
 type AgentConfig struct {
 	Node    NodeSpec
+	Keys    Keys // nil if the node is to have no sealed networks
 	Drivers Drivers
 	Logger  *zap.Logger // nil means silence
 	Version string      // of the program, for listings
@@ -79,10 +82,15 @@ func Open(cfg AgentConfig) (*Agent, error) {
 		Underlays: a.underlay.Queues,
 		NewPoller: a.drivers.NewPoller,
 		BusyPoll:  a.drivers.BusyPoll,
+		Sealing:   a.sealingConfig(cfg.Keys),
 		Events:    a.event,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Keys != nil {
+		a.sealing = newSealing(cfg.Keys, a.vtep.Node())
+		a.follower.start(a.followKeys)
 	}
 	return a, nil
 }
@@ -99,12 +107,19 @@ func (a *Agent) AddNetwork(spec NetworkSpec) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	n, err := a.vtep.AddNetwork(spec.NetworkConfig)
+	members, err := a.join(&spec)
 	if err != nil {
 		return err
 	}
+	n, err := a.vtep.AddNetwork(spec.NetworkConfig)
+	if err != nil {
+		a.sealing.leave(members)
+		return err
+	}
 	if err := a.attach(n, spec, device); err != nil {
-		return errors.Join(err, a.vtep.RemoveNetwork(spec.VNI))
+		err = errors.Join(err, a.vtep.RemoveNetwork(spec.VNI))
+		a.sealing.leave(members)
+		return err
 	}
 	return nil
 }
@@ -135,7 +150,7 @@ func (a *Agent) attach(n *dataplane.Network, spec NetworkSpec, device DeviceSpec
 	a.networks[spec.VNI] = &network{spec: spec, vtep: n, device: d}
 	a.log.Info("network up", zap.Stringer("vni", spec.VNI), zap.String("tap", d.Name),
 		zap.Stringer("mac", d.MAC), zap.Int("mtu", d.MTU), zap.String("driver", d.Driver),
-		zap.Stringers("remotes", n.Remotes()))
+		zap.Stringers("remotes", n.Remotes()), zap.Bool("sealed", spec.Sealed))
 	return nil
 }
 
@@ -149,7 +164,7 @@ func (a *Agent) deviceSpec(spec NetworkSpec) (DeviceSpec, error) {
 		d.Name = fmt.Sprintf("vx%d", spec.VNI)
 	}
 	underlay, err := a.drivers.UnderlayMTU(a.node.Local)
-	room := min(encap.OverlayMTU(underlay, a.node.Local.Is6(), false, 0), encap.MaxMTU)
+	room := min(encap.OverlayMTU(underlay, a.node.Local.Is6(), spec.Sealed, 0), encap.MaxMTU)
 	switch {
 	case d.MTU == 0 && err != nil:
 		return d, fmt.Errorf("find the underlay's MTU (give one with --mtu): %w", err)
@@ -196,4 +211,7 @@ func (a *Agent) Wait(ctx context.Context) error {
 }
 
 // Close carries what is waiting, and removes what the agent made.
-func (a *Agent) Close() error { return a.vtep.Close() }
+func (a *Agent) Close() error {
+	a.follower.stop()
+	return a.vtep.Close()
+}

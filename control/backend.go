@@ -54,7 +54,11 @@ func (a *Agent) Node() api.Node {
 		Networks: []api.Network{},
 	}
 	for _, n := range a.list() {
-		node.Networks = append(node.Networks, n.describe())
+		net := n.describe()
+		if net.Sealed {
+			net.Cipher = a.node.Seal.Suite.String()
+		}
+		node.Networks = append(node.Networks, net)
 	}
 	return node
 }
@@ -67,6 +71,7 @@ func (n *network) describe() api.Network {
 		Learning: !cfg.NoLearning, Closed: cfg.Closed,
 		AgeingSeconds: uint32(max(cfg.Ageing, 0) / time.Second), MaxMACs: cfg.MaxMACs,
 		TTL: cfg.TTL, TOS: api.TOS{Fixed: cfg.FixedTOS, Value: cfg.TOS}, ReservedBits: api.Mask(cfg.ReservedBits),
+		Sealed:  n.spec.Sealed,
 		Remotes: n.vtep.Remotes(),
 		Learned: stats.Learned, Static: stats.Static,
 		Ports: []api.Port{{

@@ -28,7 +28,7 @@ func (s *NodeSpec) Check() error {
 	case a.Is6() && a.IsLinkLocalUnicast() && a.Zone() == "":
 		return fmt.Errorf("local address %v is link-local: name its interface with --local %v%%eth0, if it is eth0", a, a)
 	}
-	return s.checkQueues()
+	return cmp.Or(s.checkQueues(), s.checkSeal())
 }
 
 func (s *NodeSpec) checkQueues() error {
@@ -56,6 +56,7 @@ func (s *NetworkSpec) Check(node NodeSpec) error {
 		s.checkAddresses,
 		func() error { return s.checkRemotes(node) },
 		func() error { return s.checkStatic(node) },
+		func() error { return s.checkSealed(node) },
 	} {
 		if err := check(); err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/vxtap/vxtap/control/api"
+	"github.com/vxtap/vxtap/crypto"
 	"github.com/vxtap/vxtap/encap"
 )
 
@@ -71,6 +72,40 @@ func ParseStaticEntry(s string) (StaticEntry, error) {
 	}
 	e.Remote, err = ParseRemote(addr)
 	return e, err
+}
+
+// ParsePeer parses ADDRESS=PUBLICKEY, with an optional port.
+func ParsePeer(s string) (p PeerKey, err error) {
+	addr, key, ok := strings.Cut(s, "=")
+	if !ok {
+		return p, fmt.Errorf("bad peer %q: want ADDRESS=PUBKEY, the key as vxtap pubkey prints it", s)
+	}
+	if p.VTEP, err = ParseRemote(addr); err != nil {
+		return PeerKey{}, err
+	}
+	if p.Public, err = crypto.ParsePublicKey(key); err != nil {
+		return PeerKey{}, fmt.Errorf("peer %s: %w", addr, err)
+	}
+	return p, nil
+}
+
+// ParseCipher parses the name of what frames are sealed with.
+func ParseCipher(s string) (crypto.Suite, error) {
+	for _, suite := range []crypto.Suite{crypto.AES128GCM, crypto.AES256GCM} {
+		if s == suite.String() {
+			return suite, nil
+		}
+	}
+	return 0, fmt.Errorf("bad cipher %q: want %v or %v", s, crypto.AES128GCM, crypto.AES256GCM)
+}
+
+// ParseKeepalive parses how often something is to be sent.
+func ParseKeepalive(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < minKeepalive {
+		return 0, fmt.Errorf("bad keepalive %q: want a time of at least %v, like 20s", s, minKeepalive)
+	}
+	return d, nil
 }
 
 // ParseMTU parses "auto", which is 0, or a number of bytes.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vxtap/vxtap/control"
+	"github.com/vxtap/vxtap/crypto"
 	"github.com/vxtap/vxtap/encap"
 )
 
@@ -38,6 +39,18 @@ func FuzzParse(f *testing.F) {
 			oneLine(t, err)
 		} else if e.MAC.IsZero() || !e.Remote.Addr().IsValid() {
 			t.Errorf("%q is taken for %v", word, e)
+		}
+		again(t, word, control.ParsePeer, func(p control.PeerKey) (string, bool) {
+			if p.VTEP.Port() == 0 {
+				return p.VTEP.Addr().String() + "=" + p.Public.String(), !p.Public.IsZero()
+			}
+			return p.VTEP.String() + "=" + p.Public.String(), !p.Public.IsZero()
+		})
+		again(t, word, control.ParseCipher, func(s crypto.Suite) (string, bool) { return s.String(), true })
+		if d, err := control.ParseKeepalive(word); err != nil {
+			oneLine(t, err)
+		} else if d < time.Second {
+			t.Errorf("%q is taken for %v", word, d)
 		}
 		if d, err := control.ParseAgeing(word); err != nil {
 			oneLine(t, err)

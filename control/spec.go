@@ -22,6 +22,8 @@ type NodeSpec struct {
 	Queues int
 	// Offload says what the drivers are to make use of.
 	Offload Offload
+	// Seal is about its sealed networks.
+	Seal SealSpec
 }
 
 // NetworkSpec is what a user asks of one overlay network.

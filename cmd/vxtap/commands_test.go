@@ -43,6 +43,12 @@ func TestOutput(t *testing.T) {
 		{"stats", oneNetwork(), "stats"},
 		{"stats_all", oneNetwork(), "stats --all"},
 		{"stats_json", oneNetwork(), "stats --json"},
+		{"show_sealed", sealedNetwork(), "show"},
+		{"keys_show", sealedNetwork(), "keys show"},
+		{"keys_show_json", sealedNetwork(), "keys show --json"},
+		{"keys_show_none", oneNetwork(), "keys show"},
+		{"keys_rotate", sealedNetwork(), "keys rotate"},
+		{"keys_rotate_json", sealedNetwork(), "keys rotate --json 10.9.0.2"},
 		{"nothing", oneNetwork(), "fdb add 02:42:0a:09:00:0b dst 10.9.0.2"},
 	}
 	for _, tt := range tests {
@@ -88,6 +94,21 @@ func TestFDBAsks(t *testing.T) {
 	}
 }
 
+func TestKeysRotateAsks(t *testing.T) {
+	for args, want := range map[string]api.KeysRotate{
+		"":                  {},
+		" 10.9.0.2":         {VTEP: peer2},
+		" fe80::2%eth0":     {VTEP: netip.MustParseAddr("fe80::2")},
+		" " + keyB.String(): {PublicKey: keyB},
+	} {
+		a := sealedNetwork()
+		r := vxtap(t.Context(), a.serve(t), strings.Fields("keys rotate"+args)...)
+		if r.code != exitDone || r.stderr != "" || !reflect.DeepEqual(a.asked, []any{want}) {
+			t.Errorf("keys rotate%s: exit code %d, stderr %q, asked %v", args, r.code, r.stderr, a.asked)
+		}
+	}
+}
+
 func TestBadUsage(t *testing.T) {
 	const mac = "02:42:0a:09:00:0b"
 	tests := []struct{ args, says string }{
@@ -101,6 +122,10 @@ func TestBadUsage(t *testing.T) {
 		{"version x", `unexpected "x": version takes flags only, see vxtap version --help`},
 		{"stats --interval 0", `--interval: bad interval "0": want a time, like 500ms or 2s`},
 		{"stats --interval -1s", `--interval: bad interval "-1s": want a time, like 500ms or 2s`},
+		{"keys foo", `unknown command "foo": see vxtap keys --help`},
+		{"keys show x", `unexpected "x": show takes flags only, see vxtap keys show --help`},
+		{"keys rotate x", `bad peer "x": want the address of its VTEP, or its public key as vxtap keys show has it`},
+		{"keys rotate 10.9.0.2 x", `unexpected "x": want vxtap keys rotate [PEER]`},
 		{"fdb foo", `unknown command "foo": see vxtap fdb --help`},
 		{"fdb add", "the MAC is missing: want vxtap fdb add MAC dst ADDR [port N] [vni N | dev NAME]"},
 		{"fdb add x dst 10.9.0.2", `bad MAC address "x": want six hexadecimal octets, like 02:42:0a:00:00:01`},
@@ -148,6 +173,7 @@ func TestFailures(t *testing.T) {
 	nowhere := filepath.Join(t.TempDir(), "none.sock")
 	tests := []struct{ args, says string }{
 		{"fdb del 02:42:0a:09:00:0b vni 42", "02:42:0a:09:00:0b on network 42: not found"},
+		{"keys rotate 10.9.0.3", "02:42:0a:09:00:0b on network 42: not found"},
 		{"fdb add 02:42:0a:09:00:0b dst 10.9.0.2 dev eth0", "no network has a port eth0: there are 42 (dev vx42), 43 (dev vx43)"},
 		{"fdb show vni 44", "no network 44: there are 42 (dev vx42), 43 (dev vx43)"},
 		{"show --socket " + nowhere, "no vxtap agent answers on " + nowhere + ": start one with vxtap up, or name its socket with --socket"},
@@ -168,7 +194,7 @@ func TestSocketDefault(t *testing.T) {
 }
 
 func TestHelpOfGroups(t *testing.T) {
-	for _, args := range [][]string{{}, {"fdb"}} {
+	for _, args := range [][]string{{}, {"fdb"}, {"keys"}} {
 		if r := vxtap(t.Context(), "", args...); r.code != exitDone || !strings.Contains(r.stdout, "Available Commands") {
 			t.Errorf("vxtap %v: %+v", args, r)
 		}

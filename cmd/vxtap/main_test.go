@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vxtap/vxtap/control/api"
+	"github.com/vxtap/vxtap/crypto"
 	"github.com/vxtap/vxtap/encap"
 )
 
@@ -22,6 +23,7 @@ type agent struct {
 	node  api.Node
 	stats []api.Stats // one for each question, the last for all that follow
 	fdb   map[encap.VNI][]api.FDBEntry
+	keys  api.Keys
 	err   error
 
 	asked []any
@@ -54,6 +56,13 @@ func (a *agent) FlushFDB(vni encap.VNI, f api.FDBFlush) (int, error) {
 	return 3, a.err
 }
 
+func (a *agent) Keys() api.Keys { return a.keys }
+
+func (a *agent) RotateKeys(which api.KeysRotate) (int, error) {
+	a.asked = append(a.asked, which)
+	return len(a.keys.Peers), a.err
+}
+
 // serve lets the agent answer on a socket until the test ends.
 func (a *agent) serve(t *testing.T) string {
 	t.Helper()
@@ -75,6 +84,9 @@ func (a *agent) serve(t *testing.T) string {
 }
 
 var (
+	keyA    = crypto.PrivateKey{0, 1}.Public()
+	keyB    = crypto.PrivateKey{0, 2}.Public()
+	keyC    = crypto.PrivateKey{0, 3}.Public()
 	started = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	macA    = encap.MAC{0x02, 0x42, 0x0a, 0x09, 0x00, 0x0a}
 	macB    = encap.MAC{0x02, 0x42, 0x0a, 0x09, 0x00, 0x0b}
@@ -118,6 +130,26 @@ func twoNetworks() *agent {
 		Ports: []api.Port{{Name: "c1", MTU: 1430, NetNS: "blue", Driver: "portable"}, {Name: "c2", MAC: macB, MTU: 1430, Driver: "linux"}},
 	})
 	a.fdb[43] = []api.FDBEntry{{MAC: macB, Class: api.ClassLocal, Port: "c2"}, {MAC: macA, Class: api.ClassStatic, Dst: peer2, DstPort: 4789}}
+	return a
+}
+
+// sealedNetwork is an agent with a sealed network of three nodes, one of which is not
+// there yet.
+func sealedNetwork() *agent {
+	a := oneNetwork()
+	n := &a.node.Networks[0]
+	n.Sealed, n.Cipher, n.MTU, n.Ports[0].MTU = true, "aes-128-gcm", 1418, 1418
+	a.keys = api.Keys{
+		PublicKey: keyA, Cipher: "aes-128-gcm", NAT: true, Rejected: map[string]uint64{"stranger": 5, "bad_mac": 7, "load": 0},
+		Peers: []api.PeerKeys{
+			{
+				PublicKey: keyB, VTEP: netip.AddrPortFrom(peer2, 4789), Endpoint: netip.MustParseAddrPort("192.0.2.1:40000"), NAT: true,
+				State: "secure", Epoch: 3, AgeSeconds: 60, NextRotationSeconds: 43000, Sent: 1000, Received: 999,
+				Rejected: map[string]uint64{"replayed": 2, "forged": 1, "stale": 0},
+			},
+			{PublicKey: keyC, VTEP: netip.AddrPortFrom(peer3, 4790), State: "no-session"},
+		},
+	}
 	return a
 }
 

@@ -44,6 +44,7 @@ func newRoot(e *env) *cobra.Command {
 		newShowCommand(e),
 		newFDBCommand(e),
 		newStatsCommand(e),
+		newKeysCommand(e),
 		newGenkeyCommand(e),
 		newPubkeyCommand(e),
 		newGenpskCommand(e),

@@ -79,6 +79,9 @@ func describeNetwork(b *strings.Builder, n *api.Network, port uint16) {
 	if n.ReservedBits != 0 {
 		fmt.Fprintf(b, " reserved-bits %v", n.ReservedBits)
 	}
+	if n.Sealed {
+		fmt.Fprintf(b, " sealed %s", n.Cipher)
+	}
 	if n.Closed {
 		b.WriteString(" closed")
 	}

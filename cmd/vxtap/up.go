@@ -39,10 +39,14 @@ func newUpCommand(e *env) *cobra.Command {
 
 Stays in the foreground, logs to stderr, and says "ready" once frames flow, to
 systemd too. SIGTERM or Ctrl-C ends it, a second one at once; what it made goes with
-it, however it ends.`,
-		Example: `  vxtap up --vni 42 --local 10.9.0.1 --remote 10.9.0.2 --address 192.168.77.1/24`,
-		Args:    noArgs,
+it, however it ends.` + sealedHelp,
+		Example: `  vxtap up --vni 42 --local 10.9.0.1 --remote 10.9.0.2 --address 192.168.77.1/24
+  vxtap up --vni 43 --local 10.9.0.1 --remote 10.9.0.2 --sealed --psk-file /etc/vxtap/psk`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.checkSealFlags(cmd.Flags()); err != nil {
+				return usageError{err}
+			}
 			if err := o.finish(); err != nil {
 				return usageError{err}
 			}
@@ -76,6 +80,7 @@ func (o *upOptions) flags(c *cobra.Command) {
 	flagOf(fs, &n.TTL, control.ParseTTL, "ttl", "N", "64", "TTL or hop limit of outer packets")
 	flagOf(fs, &o.tos, control.ParseTOS, "tos", "inherit|N", "inherit", "TOS or traffic class of outer packets; its ECN bits always follow the inner packet")
 	flagOf(fs, &o.reserved, control.ParseReservedBits, "reserved-bits", "0xHEX", "", "reserved bits of the VXLAN header that others may set, 64 bits")
+	o.sealFlags(fs)
 	fs.StringVar(&n.NetNS, "netns", "", "network namespace for the TAP, by `NAME|PATH`")
 	flagOf(fs, &o.node.Queues, control.ParseQueues, "queues", "N", "", fmt.Sprintf("workers in each direction, 1 to %d (default the CPUs it may use, at most %d)", control.MaxQueues, maxDefaultQueues))
 	flagOf(fs, &o.node.Offload, control.ParseOffload, "offload", "auto|tap|underlay|none|off", "auto", "what is left to the kernel: all it can, only the TAP's or the UDP sockets' part, nothing; off uses the portable drivers, a frame a system call")
@@ -96,6 +101,7 @@ func (o *upOptions) finish() error {
 	o.network.NoLearning = !o.learning
 	o.network.TOS, o.network.FixedTOS = o.tos.Value, o.tos.Fixed
 	o.network.ReservedBits = uint64(o.reserved)
+	o.network.FloodPeers(o.node)
 	if err := o.node.Check(); err != nil {
 		return err
 	}
@@ -105,11 +111,15 @@ func (o *upOptions) finish() error {
 // run is the agent's life.
 func (o *upOptions) run(ctx context.Context, e *env) (err error) {
 	log := newLogger(e.stderr)
+	secrets, err := o.keys()
+	if err != nil {
+		return err
+	}
 	ln, err := api.Listen(e.socket)
 	if err != nil {
 		return err
 	}
-	agent, err := control.Open(control.AgentConfig{Node: o.node, Drivers: drivers(), Logger: log, Version: programVersion()})
+	agent, err := control.Open(control.AgentConfig{Node: o.node, Keys: secrets, Drivers: drivers(), Logger: log, Version: programVersion()})
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}

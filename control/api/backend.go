@@ -28,4 +28,9 @@ type Backend interface {
 	// FlushFDB removes the learned and static entries that the filter names, and says
 	// how many.
 	FlushFDB(vni encap.VNI, f FDBFlush) (int, error)
+	// Keys describes the keys of sealed networks, and tells none.
+	Keys() Keys
+	// RotateKeys begins to change the keys shared with the peers to whom every field that
+	// is set applies, and says how many they are; none at all is not found.
+	RotateKeys(which KeysRotate) (int, error)
 }

@@ -86,6 +86,18 @@ func (c *Client) FlushFDB(ctx context.Context, vni encap.VNI, filter FDBFlush) (
 	return flushed.Removed, err
 }
 
+// Keys asks how the node stands with its peers in sealed networks.
+func (c *Client) Keys(ctx context.Context) (k Keys, err error) {
+	return k, c.do(ctx, http.MethodGet, "/v1/keys", nil, &k)
+}
+
+// RotateKeys asks for new keys, and says with how many peers.
+func (c *Client) RotateKeys(ctx context.Context, which KeysRotate) (int, error) {
+	var rotated KeysRotated
+	err := c.do(ctx, http.MethodPost, "/v1/keys/rotate", which, &rotated)
+	return rotated.Peers, err
+}
+
 func fdbPath(vni encap.VNI) string { return fmt.Sprintf("/v1/networks/%d/fdb", vni) }
 
 // do sends a request with an optional body and reads the answer into an optional

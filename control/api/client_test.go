@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/vxtap/vxtap/control/api"
+	"github.com/vxtap/vxtap/crypto"
 	"github.com/vxtap/vxtap/encap"
 )
 
@@ -21,6 +22,9 @@ var (
 	mac  = encap.MAC{0x02, 0x42, 0x0a, 0x09, 0x00, 0x02}
 	peer = netip.MustParseAddr("10.9.0.2")
 )
+
+// publicKey returns somebody's.
+func publicKey(n byte) crypto.PublicKey { return crypto.PrivateKey{1: n}.Public() }
 
 // everything is a backend whose every field has a value, so that one lost on the way
 // shows.
@@ -35,6 +39,7 @@ func everything() *backend {
 			Networks: []api.Network{{
 				VNI: 42, MTU: 1450, Learning: true, Closed: true, AgeingSeconds: 300, MaxMACs: 7, TTL: 64,
 				TOS: api.TOS{Fixed: true, Value: 0x28}, ReservedBits: 1<<63 | 1,
+				Sealed: true, Cipher: "aes-128-gcm",
 				Remotes: []netip.AddrPort{netip.AddrPortFrom(peer, 4789)},
 				Ports: []api.Port{{Name: "vx42", MAC: mac, MTU: 1450, NetNS: "h1", Driver: "linux",
 					Addresses: []netip.Prefix{netip.MustParsePrefix("fd00::1/64")}, Offloads: []api.Offload{offload}}},
@@ -51,6 +56,15 @@ func everything() *backend {
 			{MAC: mac, Class: api.ClassLocal, Port: "vx42"},
 		},
 		flushed: 11,
+		keys: api.Keys{
+			PublicKey: publicKey(1), Cipher: "aes-256-gcm", NAT: true, Rejected: map[string]uint64{"stranger": 6},
+			Peers: []api.PeerKeys{{
+				PublicKey: publicKey(2), VTEP: netip.AddrPortFrom(peer, 4789), Endpoint: netip.MustParseAddrPort("[fd09::1]:9"), NAT: true,
+				State: "secure", Epoch: 3, AgeSeconds: 4, NextRotationSeconds: 5, Sent: 1 << 63, Received: 7,
+				Rejected: map[string]uint64{"forged": 1 << 63, "replayed": 0},
+			}},
+		},
+		rotated: 12,
 	}
 }
 
@@ -65,6 +79,8 @@ func TestAnswersArriveWhole(t *testing.T) {
 	fdb, err := c.FDB(ctx, 42)
 	same(t, "fdb", fdb, b.fdb, err)
 	same(t, "network", b.vni, encap.VNI(42), nil)
+	keys, err := c.Keys(ctx)
+	same(t, "keys", keys, b.keys, err)
 }
 
 func TestRequestsArriveWhole(t *testing.T) {
@@ -88,6 +104,11 @@ func TestRequestsArriveWhole(t *testing.T) {
 		n, err := c.FlushFDB(ctx, 1, filter)
 		same(t, "filter", b.filter, filter, err)
 		same(t, "flushed", n, b.flushed, nil)
+	}
+	for _, which := range []api.KeysRotate{{}, {PublicKey: publicKey(3), VTEP: peer}} {
+		n, err := c.RotateKeys(ctx, which)
+		same(t, "rotate", b.rotate, which, err)
+		same(t, "rotated", n, b.rotated, nil)
 	}
 }
 

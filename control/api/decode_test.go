@@ -56,3 +56,27 @@ func FuzzDeletion(f *testing.F) {
 		}
 	})
 }
+
+// FuzzRotate holds the same of a rotation: one peer that was named is not all of them.
+func FuzzRotate(f *testing.F) {
+	f.Add([]byte(`{}`))
+	f.Add([]byte(`{"vtep":"fe80::1%eth0"}`))
+	f.Add([]byte(`{"public_key":"hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=","vtep":"::ffff:10.9.0.2"}`))
+	f.Add([]byte(`{"public_key":"","vtep":null}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		which, err := decodeRotate(body)
+		if err != nil {
+			if !errors.Is(err, ErrInvalid) {
+				t.Fatal(err)
+			}
+			return
+		}
+		again, err := json.Marshal(which)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := decodeRotate(again); got != which || err != nil {
+			t.Fatalf("%s is read as %+v, %v; was %+v", again, got, err, which)
+		}
+	})
+}

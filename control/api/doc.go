@@ -18,8 +18,10 @@
 //	POST   /v1/networks/{vni}/fdb       204  body FDBChange: adds, appends or replaces
 //	DELETE /v1/networks/{vni}/fdb?mac=M 204  removes one MAC's learned or static entry
 //	POST   /v1/networks/{vni}/fdb/flush 200  body FDBFlush, answer FDBFlushed
+//	GET    /v1/keys                     200  Keys: peers of sealed networks, and their sessions
+//	POST   /v1/keys/rotate              200  body KeysRotate, answer KeysRotated
 //
-// The last path segment but one is the VNI in decimal. HEAD is answered where GET is.
+// {vni} is the VNI in decimal. HEAD is answered where GET is.
 //
 // A change names what is to be done ("add", "append" or "replace"), the MAC, and the
 // VTEP that holds it. dst_port may be left out: then it is the agent's own port. The
@@ -37,6 +39,13 @@
 //
 //	{"class": "learned", "dst": "10.9.0.2"}
 //
+// Keys are rotated with one peer, named by its public key, its VTEP's address or both, or
+// with every peer for the empty object; {"peers": 2} says with how many. It is answered
+// when new keys were asked for; a peer's epoch goes up when they are there. No answer
+// carries a secret.
+//
+//	{"vtep": "10.9.0.2"}
+//
 // # Values
 //
 // Addresses and MACs are strings. Times are RFC 3339; durations are whole seconds under
@@ -53,7 +62,7 @@
 //
 //	400  the request contradicts this page: a bad value, an unknown field, one given
 //	     twice, no JSON
-//	404  no such path, network or entry
+//	404  no such path, network, entry or peer
 //	405  the path does not know the method; the Allow header says which it knows
 //	409  the entry exists already, or one of a higher class stands in its place
 //	413  the body is larger than 1 MiB

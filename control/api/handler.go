@@ -23,6 +23,8 @@ func NewHandler(b Backend) http.Handler {
 		"DELETE": h.deleteFDB,
 	})
 	mux.Handle("/v1/networks/{vni}/fdb/flush", methods{"POST": h.flushFDB})
+	mux.Handle("/v1/keys", methods{"GET": h.keys})
+	mux.Handle("/v1/keys/rotate", methods{"POST": h.rotateKeys})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, &Error{http.StatusNotFound, fmt.Sprintf("no such path %q", r.URL.Path)})
 	})

@@ -11,9 +11,10 @@ import (
 
 func TestRefusals(t *testing.T) {
 	const (
-		fdb   = "/v1/networks/42/fdb"
-		flush = fdb + "/flush"
-		good  = `"op":"add","mac":"02:42:0a:09:00:02","dst":"10.9.0.2"`
+		fdb    = "/v1/networks/42/fdb"
+		flush  = fdb + "/flush"
+		rotate = "/v1/keys/rotate"
+		good   = `"op":"add","mac":"02:42:0a:09:00:02","dst":"10.9.0.2"`
 	)
 	tests := []struct {
 		method, path, body string
@@ -50,6 +51,13 @@ func TestRefusals(t *testing.T) {
 		{"POST", flush, "null", 400, "want a JSON object"},
 		{"POST", flush, `{"class":"local"}`, 400, `bad class "local"`},
 		{"POST", flush, `{"mc":"02:42:0a:09:00:02"}`, 400, `unknown field "mc"`},
+		{"POST", "/v1/keys", "{}", 405, "want GET"},
+		{"GET", rotate, "", 405, "want POST"},
+		{"POST", rotate, "", 400, "want a JSON object"},
+		{"POST", rotate, `{"peer":"10.9.0.2"}`, 400, `unknown field "peer"`},
+		{"POST", rotate, `{"public_key":"AAAA"}`, 400, "base64 of 3 bytes: want 32"},
+		{"POST", rotate, `{"vtep":"10.9.0"}`, 400, "10.9.0"},
+		{"POST", rotate, `{"vtep":"10.9.0.2","Vtep":"10.9.0.3"}`, 400, "is given twice"},
 		{"DELETE", fdb, "", 400, `bad MAC address ""`},
 		{"DELETE", fdb + "?mac=02:42:0a:09:00:02&vlan=1", "", 400, `unknown parameter "vlan"`},
 		{"DELETE", fdb + "?mac=02:42:0a:09:00:02&mac=02:42:0a:09:00:03", "", 400, "given 2 times"},
@@ -73,7 +81,7 @@ func TestRefusals(t *testing.T) {
 		if (w.Code == 405) != (w.Header().Get("Allow") != "") {
 			t.Errorf("%s: Allow %q with status %d", name, w.Header().Get("Allow"), w.Code)
 		}
-		if b.vni != 0 {
+		if b.vni != 0 || b.rotate != (api.KeysRotate{}) {
 			t.Errorf("%s: reached the backend", name)
 		}
 	}
@@ -84,6 +92,14 @@ func TestEmptyTableIsAnArray(t *testing.T) {
 	api.NewHandler(&backend{}).ServeHTTP(w, httptest.NewRequest("GET", "/v1/networks/42/fdb", nil))
 	if w.Body.String() != "[]\n" || w.Header().Get("Content-Type") != "application/json" {
 		t.Errorf("got %q, %v", w.Body, w.Header())
+	}
+}
+
+func TestNoPeersIsAnArray(t *testing.T) {
+	w := httptest.NewRecorder()
+	api.NewHandler(&backend{}).ServeHTTP(w, httptest.NewRequest("GET", "/v1/keys", nil))
+	if w.Body.String() != `{"nat":false,"peers":[]}`+"\n" {
+		t.Errorf("got %q", w.Body)
 	}
 }
 

@@ -28,6 +28,10 @@ type backend struct {
 	deleted encap.MAC
 	dst     netip.AddrPort
 	filter  api.FDBFlush
+
+	keys    api.Keys
+	rotate  api.KeysRotate
+	rotated int
 }
 
 func (b *backend) Node() api.Node   { return b.node }
@@ -51,6 +55,13 @@ func (b *backend) DeleteFDB(vni encap.VNI, mac encap.MAC, dst netip.AddrPort) er
 func (b *backend) FlushFDB(vni encap.VNI, f api.FDBFlush) (int, error) {
 	b.vni, b.filter = vni, f
 	return b.flushed, b.err
+}
+
+func (b *backend) Keys() api.Keys { return b.keys }
+
+func (b *backend) RotateKeys(which api.KeysRotate) (int, error) {
+	b.rotate = which
+	return b.rotated, b.err
 }
 
 // serve runs an agent's API until the test ends, and returns its socket.

@@ -51,6 +51,8 @@ type Network struct {
 	TTL           uint8  `json:"ttl"`      // of outer packets
 	TOS           TOS    `json:"tos"`      // of outer packets
 	ReservedBits  Mask   `json:"reserved_bits"`
+	Sealed        bool   `json:"sealed"`           // frames cross the underlay encrypted
+	Cipher        string `json:"cipher,omitempty"` // with what, if sealed
 
 	Remotes []netip.AddrPort `json:"remotes"` // the flood list
 	Ports   []Port           `json:"ports"`
