@@ -28,8 +28,9 @@ type run struct {
 
 	slices  [2 * maxRunSegments][]byte
 	used    int
-	first   [maxRunSegments]uint8 // of each segment's slices
-	entries [maxRunSegments]uint8 // of each segment in the ledger
+	pieces  [maxRunSegments][]byte // slices that lie next to each other put together
+	first   [maxRunSegments]uint8  // of each segment's slices
+	entries [maxRunSegments]uint8  // of each segment in the ledger
 }
 
 // outer is what the datagrams of a run have in common.
@@ -37,6 +38,7 @@ type outer struct {
 	to               *destination
 	remote           netip.AddrPort // one of to's
 	source, tos, ttl uint8          // as in encap.Datagram
+	sealed           bool           // each datagram is one slice of the same slab
 }
 
 // begin empties r for datagrams under o.
@@ -75,11 +77,32 @@ func (r *run) add(header, payload []byte, entry int) {
 // datagram returns the whole run as one datagram or train.
 func (r *run) datagram() encap.Datagram {
 	d := r.header()
-	d.Data, d.More = r.slices[0], r.slices[1:r.used]
+	slices := r.slices[:r.used]
+	if r.sealed {
+		slices = r.join()
+	}
+	d.Data, d.More = slices[0], slices[1:]
 	if r.segments > 1 {
 		d.SegmentSize = uint16(r.size)
 	}
 	return d
+}
+
+// join returns the slices of a sealed run in as few pieces as possible: one, unless other
+// runs were sealed in between. The kernel then copies it in one go.
+func (r *run) join() [][]byte {
+	n := 0
+	r.pieces[0] = r.slices[0]
+	for _, b := range r.slices[1:r.used] {
+		last := r.pieces[n]
+		if size := len(last); cap(last) > size && &last[:size+1][size] == &b[0] {
+			r.pieces[n] = last[:size+len(b)]
+			continue
+		}
+		n++
+		r.pieces[n] = b
+	}
+	return r.pieces[:n+1]
 }
 
 // segment returns one segment as a datagram of its own.

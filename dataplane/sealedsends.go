@@ -25,7 +25,7 @@ type sealing struct {
 // sealed before, and the cipher moves the whole into the slab. Nobody may need the
 // frame's bytes any more then.
 func (s *sends) addSealed(out *outgoing, list []*destination) {
-	o := outer{source: s.source(out), tos: outerTOS(out), ttl: out.network.cfg.TTL}
+	o := outer{source: s.source(out), tos: outerTOS(out), ttl: out.network.cfg.TTL, sealed: true}
 	if out.frame.Offload.GSO != encap.GSONone {
 		s.addSealedSegments(out, &o, list)
 		return
