@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 )
 
 // Secrets do not show by accident: not in a log line, not in an error, not with %x or %#v,
@@ -29,7 +28,7 @@ func (PrivateKey) String() string { return shownPrivateKey }
 func (PrivateKey) GoString() string { return shownPrivateKey }
 
 // Format does not tell the key, whatever the verb.
-func (PrivateKey) Format(f fmt.State, _ rune) { io.WriteString(f, shownPrivateKey) }
+func (PrivateKey) Format(f fmt.State, _ rune) { fmt.Fprint(f, shownPrivateKey) }
 
 // MarshalText refuses.
 func (PrivateKey) MarshalText() ([]byte, error) { return nil, errSecret }
@@ -44,7 +43,7 @@ func (PSK) String() string { return shownPSK }
 func (PSK) GoString() string { return shownPSK }
 
 // Format does not tell the secret, whatever the verb.
-func (PSK) Format(f fmt.State, _ rune) { io.WriteString(f, shownPSK) }
+func (PSK) Format(f fmt.State, _ rune) { fmt.Fprint(f, shownPSK) }
 
 // MarshalText refuses.
 func (PSK) MarshalText() ([]byte, error) { return nil, errSecret }
