@@ -28,13 +28,13 @@ func openQueues(t *testing.T, config underlay.Config, n int) []*underlay.Socket 
 	return queues
 }
 
-// collect receives from every queue until n datagrams came, and returns for each queue
-// what they hold, which is the number of their flow.
-func collect(t *testing.T, queues []*underlay.Socket, n int) [][]uint32 {
+// collect receives from every queue until n datagrams came, and returns those of each
+// queue.
+func collect(t *testing.T, queues []*underlay.Socket, n int) [][]encap.Datagram {
 	t.Helper()
 	type arrival struct {
 		queue int
-		flow  uint32
+		dgram encap.Datagram
 	}
 	arrivals := make(chan arrival)
 	for i, q := range queues {
@@ -42,27 +42,27 @@ func collect(t *testing.T, queues []*underlay.Socket, n int) [][]uint32 {
 			batch := make([]encap.Datagram, underlay.Batch)
 			for {
 				for j := range batch {
-					batch[j].Data = make([]byte, 100)
+					batch[j].Data = make([]byte, 1000)
 				}
 				got, err := q.Recv(batch)
 				if err != nil {
 					return // closed when the test ends
 				}
 				for _, d := range batch[:got] {
-					arrivals <- arrival{i, binary.BigEndian.Uint32(d.Data)}
+					arrivals <- arrival{i, d}
 				}
 			}
 		}()
 	}
-	flows := make([][]uint32, len(queues))
+	all := make([][]encap.Datagram, len(queues))
 	for range n {
 		a := <-arrivals
-		flows[a.queue] = append(flows[a.queue], a.flow)
+		all[a.queue] = append(all[a.queue], a.dgram)
 	}
 	for _, q := range queues {
 		q.Close()
 	}
-	return flows
+	return all
 }
 
 // All flows arrive, each at one queue and in order, and every queue has its share.
@@ -88,7 +88,8 @@ func TestFlowsStayWithTheirQueue(t *testing.T) {
 				t.Errorf("%v: queue %d received nothing", local, i)
 			}
 			next := map[uint32]uint32{}
-			for _, word := range arrived {
+			for _, d := range arrived {
+				word := binary.BigEndian.Uint32(d.Data)
 				flow, round := word>>16, word&0xffff
 				if round != next[flow] {
 					t.Errorf("%v: flow %d has %d where %d was due at queue %d", local, flow, round, next[flow], i)
