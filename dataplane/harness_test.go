@@ -51,7 +51,8 @@ type setup struct {
 	events   func(dataplane.Event)
 	busyPoll time.Duration
 	peers    []string      // of a sealed network
-	sealing  crypto.Config // if it is; the identity is filled in
+	guests   []string      // peers of the VTEP, and of no network
+	sealing  crypto.Config // if there are any; the identity is filled in
 }
 
 // node is a VTEP in memory with one network and one port.
@@ -94,7 +95,7 @@ func newNode(t testing.TB, wire *mem.Network, addr string, s setup) *node {
 		Events:    s.events,
 		BusyPoll:  s.busyPoll,
 	}
-	if s.network.Sealed {
+	if s.network.Sealed || len(s.guests) > 0 {
 		s.sealing.Identity = testKey(addr)
 		cfg.Sealing = &s.sealing
 	}
@@ -120,6 +121,7 @@ func newNode(t testing.TB, wire *mem.Network, addr string, s setup) *node {
 		}
 	})
 	s.network.VNI = testVNI
+	addPeers(t, x.vtep, s.guests)
 	if s.network.Sealed {
 		s.network.Peers = addPeers(t, x.vtep, s.peers)
 		s.network.Remotes = append(s.network.Remotes, flooding(s.peers...).Remotes...)
