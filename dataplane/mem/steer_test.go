@@ -2,6 +2,7 @@ package mem_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/vxtap/vxtap/dataplane/mem"
@@ -44,7 +45,8 @@ func TestSharedQueuesAreSteered(t *testing.T) {
 				for source := range uint8(16) {
 					// Gathered in any way, it is the same payload.
 					cut := min(len(payload), int(source))
-					d := encap.Datagram{Data: payload[:cut], More: [][]byte{nil, payload[cut:]}, Remote: addrB, Source: source}
+					d := encap.Datagram{Data: payload[:cut], More: [][]byte{nil}, Remote: addrB, Source: source}
+					d.More = slices.AppendSeq(d.More, slices.Chunk(payload[cut:], 3))
 					if got := arrivedAt(t, a, queues, d); got != want {
 						t.Fatalf("%x from source %d came to queue %d, want %d", payload, source, got, want)
 					}
