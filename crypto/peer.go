@@ -79,6 +79,9 @@ type Peer struct {
 	translated bool // it is heard from elsewhere than it believes to be
 	ourNAT     bool // it hears us from elsewhere than we believe to be
 
+	probe   *netip.AddrPort // where the peer was, to be asked whether it still is
+	probeAt time.Duration   // not before
+
 	moves          uint64
 	sent, received uint64 // in epochs that are gone
 	refused        Refusals
@@ -117,7 +120,8 @@ func (p *Peer) Public() PublicKey { return p.public }
 func (p *Peer) VTEP() netip.AddrPort { return p.vtep }
 
 // Sending is the key to seal with, or nil: there is no session, and nothing may be sent.
-// It is asked for each batch, not kept.
+// It is asked for each batch, not kept; an epoch that ended meanwhile seals nothing, and
+// then it is asked again.
 func (p *Peer) Sending() *SendKey { return p.sending.Load() }
 
 // Endpoint is where packets to the peer go.
@@ -138,22 +142,28 @@ func (p *Peer) Want() {
 // Heard says that a packet from the address was opened with a key of the peer, which is
 // behind a NAT. The peer moves there.
 func (p *Peer) Heard(from netip.AddrPort) {
-	from = plainPort(from)
-	if from == p.Endpoint() {
-		return
+	to := plainPort(from)
+	if to != p.Endpoint() {
+		p.heardAt(to)
 	}
-	if last := p.heardFrom.Swap(&from); last == nil {
+}
+
+// heardAt is apart so that only what is kept goes to the heap.
+func (p *Peer) heardAt(to netip.AddrPort) {
+	if last := p.heardFrom.Swap(&to); last == nil {
 		p.node.wake()
 	}
 }
 
-// move sets the endpoint.
+// move sets the endpoint. Somebody on the path can have it set to anything by carrying a
+// packet there before it arrives, so the peer is asked, where it was, whether it has really
+// gone (as in QUIC, RFC 9000 section 9.3.3): its answer from there moves it back.
 func (p *Peer) move(to netip.AddrPort) {
 	to = plainPort(to)
 	if !to.IsValid() || to == p.Endpoint() {
 		return
 	}
-	p.endpoint.Store(&to)
+	p.probe = p.endpoint.Swap(&to)
 	p.moves++
 	p.node.tell(Moved, p, p.number)
 }

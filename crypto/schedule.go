@@ -46,10 +46,11 @@ func (p *Peer) serve(now time.Duration, out []Message) []Message {
 	p.expire(now)
 	p.forgetAttempts(now)
 	p.plan(now)
+	out = p.serveConfirmation(now, out)
+	out = p.serveProbe(now, out)
 	if now >= p.nextTry {
 		out = p.try(now, out)
 	}
-	out = p.serveConfirmation(now, out)
 	return p.serveKeepalive(now, out)
 }
 
@@ -113,6 +114,9 @@ func (p *Peer) deadline() time.Duration {
 	}
 	if !p.overdue {
 		at = min(at, e.made+p.node.config.RotateAfter)
+	}
+	if p.probe != nil {
+		at = min(at, p.probeAt)
 	}
 	return min(at, e.made+p.node.lifetime(), e.confirmAt, p.keepaliveAt)
 }

@@ -1,0 +1,40 @@
+package crypto
+
+// Cost returns what strangers made the node do so far.
+func (n *Node) Cost() (hashes, handshakes uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.cost.hashes, n.cost.handshakes
+}
+
+// Kept returns how much the node keeps: epochs, attempts, and keys that workers find.
+func (n *Node) Kept() (epochs, attempts, keys int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, s := range n.receiving.Load().slots {
+		if s.key != nil {
+			keys++
+		}
+	}
+	return len(n.epochs), len(n.attempts), keys
+}
+
+// UseUp leaves a queue of the key one packet before rotation is wanted.
+func (k *SendKey) UseUp(queue int) { k.queues[queue].sent.Store(k.soft - 2) }
+
+// Secrets returns whether anything of the peer's secrets is left.
+func (p *Peer) Secrets() bool {
+	p.node.mu.Lock()
+	defer p.node.mu.Unlock()
+	return p.psk != PSK{} || len(p.confirmed)+len(p.unconfirmed)+len(p.attempts) > 0
+}
+
+// Sizes of messages, for attackers.
+const (
+	InitiationSize = initiationSize
+	ResponseSize   = responseSize
+	ReplySize      = answerSize
+	SignSize       = signSize
+	UnconfirmedMax = keptUnconfirmed
+	AtOnce         = initiationsAtOnce
+)
