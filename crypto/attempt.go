@@ -1,7 +1,6 @@
 package crypto
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"slices"
 	"time"
@@ -127,84 +126,4 @@ func (p *Peer) freshCookie(now time.Duration) *[macSize]byte {
 		p.cookie = nil
 	}
 	return p.cookie
-}
-
-// receiveReply takes a cookie or a challenge for the last initiation.
-func (n *Node) receiveReply(message []byte, now time.Duration, out []Message) []Message {
-	if len(message) != answerSize {
-		return n.refuse(RefusedForm, out)
-	}
-	index, kind := replyTo(message)
-	a := n.attempts[index]
-	if a == nil || a != a.peer.attempts[len(a.peer.attempts)-1] {
-		return n.refuse(RefusedIndex, out)
-	}
-	p := a.peer
-	n.touched = p
-	switch kind {
-	case replyCookie:
-		value, ok := openReply(p.cookies, message, a.first)
-		if !ok {
-			break
-		}
-		p.cookie, p.cookieAt = &value, now
-		p.nextTry = min(p.nextTry, max(now, p.lastTry+leastPause))
-		return out
-	case replyChallenge:
-		value, ok := openReply(p.challengesTaken, message, a.first)
-		if !ok {
-			break
-		}
-		p.challenge = value
-		n.tell(Challenged, p, p.number)
-		return p.try(now, out)
-	}
-	p.refused[RefusedHandshake]++
-	return out
-}
-
-// receiveResponse ends a handshake that we began: its epoch is used at once, and the peer
-// told so.
-func (n *Node) receiveResponse(message []byte, from netip.AddrPort, now time.Duration, out []Message) []Message {
-	if len(message) != responseSize {
-		return n.refuse(RefusedForm, out)
-	}
-	a := n.attempts[binary.BigEndian.Uint32(message[4:])]
-	if a == nil {
-		return n.refuse(RefusedIndex, out)
-	}
-	if !n.firstHolds(message) {
-		return n.refuse(RefusedMAC, out)
-	}
-	if !n.load.response(now) {
-		return n.refuse(RefusedLoad, out)
-	}
-	n.cost.handshakes++
-	p := a.peer
-	n.touched = p
-	payload, s, err := complete(a.handshake, message[startSize:len(message)-2*macSize])
-	if err != nil {
-		p.refused[RefusedHandshake]++
-		return out
-	}
-	var w welcome
-	w.parse(payload)
-	if !validQueues(w.queues) {
-		p.refused[RefusedForm]++
-		return out
-	}
-	e, err := p.newEpoch(&agreement{
-		secrets: s, number: w.number, initiator: n.public,
-		own: a.index, peers: w.index, queues: w.queues, from: from,
-	}, now)
-	if err != nil {
-		p.refused[RefusedHandshake]++
-		return out
-	}
-	p.peerNAT = w.nat
-	p.compare(w.claimed, from)
-	p.compareOurs(w.observed)
-	p.move(from)
-	p.confirm(e, now)
-	return p.sendConfirmation(e, now, out)
 }

@@ -2,50 +2,16 @@ package crypto
 
 import (
 	"crypto/cipher"
-	"crypto/rand"
 	"encoding/binary"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/flynn/noise"
 )
-
-// Config is what a node is made of.
-type Config struct {
-	Identity PrivateKey
-	Suite    Suite          // the same at all nodes: with another one no handshake succeeds
-	Local    netip.AddrPort // our VTEP's, told to peers so that they see a NAT; zero: not known
-	Queues   int            // that are sealed on, 1 to MaxQueues; peers are told
-	NAT      bool           // we are behind one: keepalives, and everything from the listening port
-
-	// Keepalive is how long nothing is sent before a keepalive is; 0: 20 s with NAT, and
-	// none without.
-	Keepalive time.Duration
-
-	// RotateAfter is how old an epoch gets at the most; 0: 12 hours.
-	RotateAfter time.Duration
-
-	// Clock must go on while the machine sleeps (CLOCK_BOOTTIME): keys age then too.
-	// nil: the time since the node was made, which on Linux stands still in sleep.
-	Clock func() time.Duration
-
-	Wall   func() time.Time // for the stamps of initiations; nil: time.Now
-	Random io.Reader        // nil: crypto/rand
-
-	// Wake says that Poll has something to do before the time it returned. It is called
-	// by any goroutine, must not block, and must not call the node.
-	Wake func()
-
-	// Events is told what an operator wants to know, by the goroutine whose call caused
-	// it. nil: nobody.
-	Events func(Event)
-}
 
 // Node is one end of sealed sessions with any number of peers. It does no I/O: the owner
 // hands it what arrives and sends what it returns, from the listening port to the
@@ -88,155 +54,8 @@ type cost struct {
 	handshakes uint64 // messages of which the Noise part was read
 }
 
-// NewNode makes a node without peers.
-func NewNode(c Config) (*Node, error) {
-	if !validQueues(uint8(min(max(c.Queues, 0), 255))) {
-		return nil, fmt.Errorf("%d sending queues: want 1 to %d", c.Queues, MaxQueues)
-	}
-	if c.Suite.keySize() == 0 {
-		return nil, fmt.Errorf("unknown cipher: %v", c.Suite)
-	}
-	if c.Identity == (PrivateKey{}) {
-		return nil, fmt.Errorf("%w: a node needs a private key", ErrBadKey)
-	}
-	c.setDefaults()
-	n := &Node{
-		config:   c,
-		public:   c.Identity.Public(),
-		byKey:    make(map[PublicKey]*Peer),
-		epochs:   make(map[uint32]*epoch),
-		attempts: make(map[uint32]*attempt),
-		promised: never,
-	}
-	n.noise = noiseConfig(noise.DHKey{Private: n.config.Identity[:], Public: n.public[:]}, c.Suite, c.Random)
-	n.own, n.load.seed = ofPublic(n.public), maphash.MakeSeed()
-	n.receiving.Store(newKeyIndex(nil))
-	var err error
-	if n.cookies, err = cookieCipher(n.public); err != nil {
-		return nil, err
-	}
-	if n.jar, err = newJar(c.Random, c.Clock()); err != nil {
-		return nil, err
-	}
-	n.challenger, err = newChallenger(c.Random)
-	return n, err
-}
-
-func (c *Config) setDefaults() {
-	if c.Clock == nil {
-		start := time.Now()
-		c.Clock = func() time.Duration { return time.Since(start) }
-	}
-	if c.Wall == nil {
-		c.Wall = time.Now
-	}
-	if c.Random == nil {
-		c.Random = rand.Reader
-	}
-	if c.RotateAfter <= 0 {
-		c.RotateAfter = defaultRotation
-	}
-	if c.Keepalive <= 0 && c.NAT {
-		c.Keepalive = defaultKeepalive
-	}
-}
-
-func validQueues(n uint8) bool { return n >= 1 && n <= MaxQueues }
-
 // Public is the node's identity.
 func (n *Node) Public() PublicKey { return n.public }
-
-// AddPeer adds a peer, and has the node look for it from now on.
-func (n *Node) AddPeer(c PeerConfig) (*Peer, error) {
-	defer n.wake()
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if err := n.checkPeer(c); err != nil {
-		return nil, fmt.Errorf("peer %v at %v: %w", c.Public, c.VTEP, err)
-	}
-	p, err := newPeer(n, c)
-	if err != nil {
-		return nil, err
-	}
-	n.peers = append(n.peers, p)
-	n.byKey[p.public] = p
-	return p, nil
-}
-
-func (n *Node) checkPeer(c PeerConfig) error {
-	switch {
-	case n.closed:
-		return ErrClosed
-	case c.Public == n.public:
-		return ErrOwnKey
-	case !c.VTEP.Addr().IsValid() || c.VTEP.Addr().IsUnspecified() || c.VTEP.Port() == 0:
-		return ErrNoVTEP
-	case n.byKey[c.Public] != nil:
-		return ErrDuplicateKey
-	}
-	for _, p := range n.peers {
-		if p.vtep.Addr() == c.VTEP.Addr().Unmap() {
-			return ErrDuplicateVTEP
-		}
-	}
-	return nil
-}
-
-// RemovePeer ends all that there is with a peer. Workers that still have it find no key
-// to send with.
-func (n *Node) RemovePeer(p *Peer) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.byKey[p.public] != p {
-		return
-	}
-	p.end()
-	delete(n.byKey, p.public)
-	n.peers = slices.DeleteFunc(n.peers, func(q *Peer) bool { return p == q })
-	n.publish()
-}
-
-// end wipes a peer's keys.
-func (p *Peer) end() {
-	p.sending.Store(nil)
-	p.stopTrying()
-	for _, e := range slices.Concat(p.confirmed, p.unconfirmed) {
-		p.drop(e)
-	}
-	p.confirmed, p.unconfirmed = nil, nil
-	p.psk = PSK{}
-}
-
-// Close ends all sessions and wipes the keys. Nothing is sent or taken any more.
-func (n *Node) Close() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, p := range n.peers {
-		p.end()
-	}
-	n.closed = true
-	n.peers = nil
-	clear(n.byKey)
-	clear(n.config.Identity[:])
-	n.publish()
-}
-
-// Rotate begins a handshake with a peer at once, unless one was begun in the last 200 ms.
-func (n *Node) Rotate(p *Peer) error {
-	defer n.wake()
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.byKey[p.public] != p {
-		return fmt.Errorf("rotate keys with %v: %w", p.public, ErrUnknownPeer)
-	}
-	at := n.config.Clock()
-	if len(p.attempts) > 0 {
-		at = max(at, p.lastTry+leastPause)
-	}
-	p.startTrying(at)
-	p.nextTry = min(p.nextTry, at)
-	return nil
-}
 
 // Receive takes a message of the types 0x41 to 0x44, which anybody may have sent, and
 // appends to out what is to be sent. The message is not kept.

@@ -11,7 +11,6 @@ import (
 const (
 	firstConfirm = 100 * time.Millisecond // until a confirmation is sent again, doubled with each
 	lastConfirm  = 3200 * time.Millisecond
-	probePause   = time.Second
 )
 
 // sendSign seals a sign in an epoch.
@@ -90,17 +89,6 @@ func (p *Peer) hearConfirmed(e *epoch, from netip.AddrPort, now time.Duration) {
 			return
 		}
 	}
-}
-
-// serveProbe asks a peer that moved for an answer from where it was.
-func (p *Peer) serveProbe(now time.Duration, out []Message) []Message {
-	e := p.current()
-	if p.probe == nil || e == nil || now < p.probeAt {
-		return out
-	}
-	out = p.sendSign(e, true, *p.probe, out)
-	p.probe, p.probeAt = nil, now+probePause
-	return out
 }
 
 // serveKeepalive sends a sign if nothing else was sent for a while.

@@ -1,0 +1,100 @@
+package crypto
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+)
+
+// receiveReply takes a cookie or a challenge for the last initiation.
+func (n *Node) receiveReply(message []byte, now time.Duration, out []Message) []Message {
+	if len(message) != answerSize {
+		return n.refuse(RefusedForm, out)
+	}
+	index, kind := replyTo(message)
+	a := n.attempts[index]
+	if a == nil || a != a.peer.attempts[len(a.peer.attempts)-1] {
+		return n.refuse(RefusedIndex, out)
+	}
+	p := a.peer
+	n.touched = p
+	switch kind {
+	case replyCookie:
+		value, ok := openReply(p.cookies, message, a.first)
+		if !ok {
+			break
+		}
+		p.cookie, p.cookieAt = &value, now
+		p.nextTry = min(p.nextTry, max(now, p.lastTry+leastPause))
+		return out
+	case replyChallenge:
+		value, ok := openReply(p.challengesTaken, message, a.first)
+		if !ok {
+			break
+		}
+		p.challenge = value
+		n.tell(Challenged, p, p.number)
+		return p.try(now, out)
+	}
+	p.refused[RefusedHandshake]++
+	return out
+}
+
+// receiveResponse ends a handshake that we began: its epoch is used at once, and the peer
+// told so.
+func (n *Node) receiveResponse(message []byte, from netip.AddrPort, now time.Duration, out []Message) []Message {
+	a, why := n.answered(message, now)
+	if a == nil {
+		return n.refuse(why, out)
+	}
+	p := a.peer
+	n.touched = p
+	w, s, err := n.readResponse(a, message)
+	if err != nil {
+		p.refused[RefusedHandshake]++
+		return out
+	}
+	e, err := p.newEpoch(&agreement{
+		secrets: s, number: w.number, initiator: n.public,
+		own: a.index, peers: w.index, queues: w.queues, from: from,
+	}, now)
+	s.wipe()
+	if err != nil {
+		p.refused[RefusedForm]++
+		return out
+	}
+	p.peerNAT = w.nat
+	p.compare(w.claimed, from)
+	p.compareOurs(w.observed)
+	p.move(from)
+	p.confirm(e, now)
+	return p.sendConfirmation(e, now, out)
+}
+
+// answered returns the attempt that a response is to, if it is worth an agreement.
+func (n *Node) answered(message []byte, now time.Duration) (*attempt, Refusal) {
+	if len(message) != responseSize {
+		return nil, RefusedForm
+	}
+	a := n.attempts[binary.BigEndian.Uint32(message[4:])]
+	switch {
+	case a == nil:
+		return nil, RefusedIndex
+	case !n.firstHolds(message):
+		return nil, RefusedMAC
+	case !n.load.response(now):
+		return nil, RefusedLoad
+	}
+	return a, 0
+}
+
+// readResponse decrypts a response. A forged one leaves the attempt as it is: the genuine
+// one may still come.
+func (n *Node) readResponse(a *attempt, message []byte) (w welcome, s secrets, err error) {
+	n.cost.handshakes++
+	payload, s, err := complete(a.handshake, message[startSize:len(message)-2*macSize])
+	if err == nil {
+		w.parse(payload)
+	}
+	return w, s, err
+}
