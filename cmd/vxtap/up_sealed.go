@@ -17,7 +17,7 @@ from, anyone who does not prove to be a peer. Either every node has a key of its
 (vxtap genkey), named with --key, and knows the others' public ones (vxtap pubkey) from
 --peer. Or, for small labs, all share one file (vxtap genpsk), named with --psk-file,
 and the others are the --remotes; the holders of that file are not told apart from each
-other: each can read and say what any of them can.`
+other: each can pose as any of them.`
 
 // sealFlags adds what is about the sealing of the network, and of all that the node has.
 func (o *upOptions) sealFlags(fs *pflag.FlagSet) {
@@ -26,7 +26,7 @@ func (o *upOptions) sealFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&seal.KeyFile, "key", "", "`FILE` with this node's private key")
 	listOf(fs, &seal.Peers, control.ParsePeer, "peer", "ADDR[:PORT]=PUBKEY", "VTEP of a peer with its public key; it is a --remote, too")
 	fs.StringVar(&seal.PSKFile, "psk-file", "", "`FILE` with a secret that all peers share; alone, its holders are not told apart from each other; with --key, one more that a peer must know")
-	flagOf(fs, &seal.Suite, control.ParseCipher, "cipher", "NAME", "aes-128-gcm", "what frames are sealed with, or aes-256-gcm; peers must agree")
+	flagOf(fs, &seal.Suite, control.ParseCipher, "cipher", "aes-128-gcm|aes-256-gcm", "aes-128-gcm", "what frames are sealed with; peers must agree")
 	fs.BoolVar(&seal.NAT, "nat", false, "this node is behind NAT: send from --port alone, and often enough that the way back stays open")
 	flagOf(fs, &seal.Keepalive, control.ParseKeepalive, "keepalive", "TIME", "", "how often something is sent to each peer at least (default 20s with --nat, or else never)")
 }

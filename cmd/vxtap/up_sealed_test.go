@@ -10,7 +10,7 @@ import (
 )
 
 // secretFile makes a file with a secret in it.
-func secretFile(t *testing.T, secret string) string {
+func secretFile(t testing.TB, secret string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(path, []byte(secret+"\n"), 0o600); err != nil {
