@@ -63,6 +63,7 @@ type node struct {
 	underlays []*mem.Underlay
 	port      *device
 	mac       encap.MAC
+	peers     []*crypto.Peer // those of a sealed network
 }
 
 // device is a port of a node: a queue for each worker.
@@ -123,7 +124,8 @@ func newNode(t testing.TB, wire *mem.Network, addr string, s setup) *node {
 	s.network.VNI = testVNI
 	addPeers(t, x.vtep, s.guests)
 	if s.network.Sealed {
-		s.network.Peers = addPeers(t, x.vtep, s.peers)
+		x.peers = addPeers(t, x.vtep, s.peers)
+		s.network.Peers = x.peers
 		s.network.Remotes = append(s.network.Remotes, flooding(s.peers...).Remotes...)
 	}
 	if x.network, err = x.vtep.AddNetwork(s.network); err != nil {

@@ -96,7 +96,7 @@ func (l *ledger) settle() {
 	for i := range l.held {
 		h := &l.held[i]
 		e := &l.entries[h.entry]
-		h.counters, h.bytes = e.counters, e.bytes/e.weight
+		h.counters = e.counters
 		if e.held > 0 {
 			e.held--
 			h.decides = true

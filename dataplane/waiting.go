@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/vxtap/vxtap/crypto"
+	"github.com/vxtap/vxtap/encap"
 )
 
 const (
@@ -25,8 +26,7 @@ type heldFrame struct {
 	until    time.Time
 
 	entry    int       // in the ledger of the batch that it came with
-	counters *counters // the rest is set when that is settled
-	bytes    uint64    // of the frame
+	counters *counters // this and the next are set when that is settled
 	decides  bool      // the frame's fate is that of this copy, as no other was delivered
 }
 
@@ -125,7 +125,7 @@ func (h *heldFrame) sent() {
 		return
 	}
 	h.counters.forwarded.Add(1)
-	h.counters.forwardedBytes.Add(h.bytes)
+	h.counters.forwardedBytes.Add(uint64(len(h.plain) - encap.VXLANSize))
 	h.counters.waiting.Add(-1)
 }
 
