@@ -3,13 +3,14 @@
 VERSION   ?= $(if $(wildcard .git),$(shell git describe --tags --always --dirty 2>/dev/null))
 FUZZTIME  ?= 30s
 BENCH     ?= .
+SOAK      ?= 10m
 ARGS      ?=
 
 # Go would ask git about a tree that may be another user's, and fail; the version
 # comes from git describe instead.
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
-.PHONY: help build demo test check lint fuzz bench cross clean
+.PHONY: help build demo test check soak lint fuzz bench cross clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +32,9 @@ check: ## everything: installs tshark and iperf3 from Debian, then lint, cross, 
 	echo '== make cross'; .ci/cross || failed="$$failed cross"; \
 	.ci/test -tags interop || failed="$$failed tests"; \
 	if [ -n "$$failed" ]; then echo "make check: failed:$$failed" >&2; exit 1; fi
+
+soak: ## ten minutes at full rate, plain and sealed: nothing may grow (SOAK=10m)
+	VXTAP_SOAK=$(SOAK) go test -count=1 -timeout=0 -v -run 'TestSoak$$' ./cmd/vxtap
 
 lint: ## gofmt, vet, and golangci-lint with the arrows between packages
 	@.ci/lint

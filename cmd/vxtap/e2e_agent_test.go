@@ -33,6 +33,8 @@ type child struct {
 	// early is what was dropped before it was ready, as when a peer spoke before the
 	// network had its port.
 	early map[string]uint64
+
+	dumped int // goroutines, if it was ended by asking for them
 }
 
 // startVXTAP runs vxtap up with these arguments on a host and waits until it says that
