@@ -54,6 +54,7 @@ func TestWindow(t *testing.T) {
 			{3, true}, {3 + windowBlocks*blockBits, true}, {3 + 2*windowBlocks*blockBits, true},
 			{3 + windowBlocks*blockBits, false}, {2 + 2*windowBlocks*blockBits, true},
 		},
+		"round the ring from zero": {{0, true}, {windowBlocks * blockBits, true}, {0, false}},
 		// The block that the newest is in must not be cleared again.
 		"within a block": {{64, true}, {66, true}, {64, false}, {65, true}, {127, true}, {66, false}, {128, true}, {127, false}},
 	} {
