@@ -30,7 +30,9 @@ func scenes(t testing.TB) []scene {
 		build(func(n *network, _, _ *end) { n.runFor(1e9) }),
 		build(func(n *network, a, b *end) {
 			n.runFor(1e9)
-			a.Rotate(a.peer(b))
+			if err := a.Rotate(a.peer(b)); err != nil {
+				t.Fatal(err)
+			}
 			a.poll()
 		}),
 	}

@@ -82,7 +82,11 @@ func TestPeerMoves(t *testing.T) {
 	for name, send := range map[string]func(in, open *end){
 		"data":      func(in, open *end) { in.frame(open, 1) },
 		"keepalive": func(in, open *end) {},
-		"handshake": func(in, open *end) { in.Rotate(in.peer(open)) },
+		"handshake": func(in, open *end) {
+			if err := in.Rotate(in.peer(open)); err != nil {
+				t.Fatal(err)
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := newNetwork(t, 3)
