@@ -139,8 +139,8 @@ func TestReplayed(t *testing.T) {
 	}
 }
 
-// A window leaves the rest of a packet's life to the map: what was delayed for longer than
-// it reaches is refused, and the newest is taken.
+// A packet that was delayed for longer than the window reaches is refused, though it is
+// genuine and new: nobody can tell.
 func TestTooOld(t *testing.T) {
 	send, receive := testKeys(t, AES128GCM, 1)
 	packet := sealed(t, send, 0, "frame")

@@ -11,7 +11,7 @@ import (
 // maxPackets is how many packets are sealed with one key. NIST SP 800-38D section 8.3
 // allows no more where nonces are random; ours count, and could go on, but at full size
 // 2^32 packets are 2^39 blocks already, at which an attacker's advantage by the birthday
-// bound is 2^-51 (RFC 9001 appendix B.1 reckons alike).
+// bound is 2^-51 (compare RFC 9001 appendix B.1).
 const maxPackets = 1 << 32
 
 // SendKey is the sending half of an epoch. Its queues share nothing that changes: each has
