@@ -109,3 +109,74 @@ func TestRingOverflowIsCountedAndMadeGood(t *testing.T) {
 	}
 	s.conserved(t)
 }
+
+// sealedOut are the frames that are sealed on their way, for a peer or for all three.
+func sealedOut(ipv6 bool) map[string]encap.Frame {
+	all := steadyOut(ipv6)
+	super := steppedFrame(nobodyMAC, steppedMAC, ipv6, 60000)
+	all["flooded superframe"] = encap.Frame{Data: super, Offload: superOffload(super, 1400)}
+	return all
+}
+
+func TestSealedFramesAreCarriedWithoutAllocation(t *testing.T) {
+	for _, ipv6 := range []bool{false, true} {
+		s := newSealedStepped(t, ipv6, 3)
+		s.addPort(t, "second", secondMAC, 0)
+		for name, f := range sealedOut(ipv6) {
+			t.Run(fmt.Sprintf("out,ipv6=%t,%s", ipv6, name), func(t *testing.T) {
+				s.first.Repeat([]encap.Frame{f}, 1<<40)
+				noAllocs(t, s.stepOut)
+			})
+		}
+		for name, d := range s.sealedIn(t, ipv6) {
+			t.Run(fmt.Sprintf("in,ipv6=%t,%s", ipv6, name), func(t *testing.T) {
+				s.u.Repeat(d, 1<<40)
+				noAllocs(t, s.stepIn)
+			})
+		}
+		s.conserved(t)
+		st, stray := s.n.Stats(), s.v.Stats().Stray
+		if st.Out.Forwarded == 0 || st.Out.Dropped() != st.Out.Drops[DropHairpin] || st.In.Dropped() != 0 {
+			t.Errorf("counts %+v", st)
+		}
+		if stray.Drops[DropForged] != packetsSealed || stray.Drops[DropReplayed] != packetsSealed-1 {
+			t.Errorf("stray %+v, want %d forged, and replayed all but the first", stray, packetsSealed)
+		}
+	}
+}
+
+// packetsSealed is how many datagrams noAllocs takes, in batches of which one is to get
+// warm. Each packet can be opened once.
+const packetsSealed = 21 * batchSize
+
+// sealedIn are as many datagrams of each kind from the first peer. Those that are learned
+// from are behind it.
+func (s *sealedStepped) sealedIn(t testing.TB, ipv6 bool) map[string][]encap.Datagram {
+	small := steppedFrame(steppedMAC, remoteMAC, ipv6, 100)
+	left := steppedFrame(steppedMAC, remoteMAC, true, 1000) // over IPv6, which has no IDs
+	superOffload(left, 1)
+	forPlain := steppedFrame(secondMAC, remoteMAC, ipv6, 100)
+	superOffload(forPlain, 1)
+	far := &s.far[0]
+	one := func(frame []byte, flags uint16) func() encap.Datagram {
+		return func() encap.Datagram { return encap.Datagram{Data: far.seal(t, frame, flags), Remote: far.addr} }
+	}
+	forged := far.seal(t, small, 0)
+	forged[len(forged)-1] ^= 1
+	replayed := one(small, 0)()
+	all := make(map[string][]encap.Datagram)
+	for name, next := range map[string]func() encap.Datagram{
+		"unicast":  one(small, 0),
+		"partial":  one(left, flagged),
+		"finished": one(forPlain, flagged),
+		"flood":    one(steppedFrame(encap.Broadcast, remoteMAC, ipv6, 100), 0),
+		"train":    func() encap.Datagram { return far.train(t, flagged, left, left, left, left) },
+		"forged":   func() encap.Datagram { return encap.Datagram{Data: forged, Remote: far.addr} },
+		"replayed": func() encap.Datagram { return encap.Datagram{Data: replayed.Data, Remote: far.addr} },
+	} {
+		for range packetsSealed {
+			all[name] = append(all[name], next())
+		}
+	}
+	return all
+}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/vxtap/vxtap/crypto"
 	"github.com/vxtap/vxtap/dataplane/mem"
 	"github.com/vxtap/vxtap/encap"
 )
@@ -33,28 +34,46 @@ func newStepped(tb testing.TB, ipv6 bool, remotes int) *stepped {
 	if ipv6 {
 		base = netip.MustParseAddr("fd09::1")
 	}
+	return openStepped(tb, base, following(base, remotes), nil)
+}
+
+// following are as many addresses as asked for, after the first.
+func following(first netip.Addr, n int) (list []netip.Addr) {
+	for range n {
+		first = first.Next()
+		list = append(list, first)
+	}
+	return list
+}
+
+// openStepped has these remotes on its flood list, and if it is sealing, as peers.
+func openStepped(tb testing.TB, local netip.Addr, remotes []netip.Addr, sealing *crypto.Config) *stepped {
+	tb.Helper()
 	wire := mem.NewNetwork(mem.Impairments{}, 1)
-	u, err := wire.Underlay(netip.AddrPortFrom(base, DefaultPort), mem.UnderlayConfig{Sources: 16})
+	u, err := wire.Underlay(netip.AddrPortFrom(local, DefaultPort), mem.UnderlayConfig{Sources: 16})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	v, err := newVTEP(Config{
-		Local:     base,
+		Local:     local,
 		Underlays: []Underlay{u},
 		NewPoller: func() (Poller, error) { return mem.NewPoller(), nil },
 		FlowSeed:  1,
+		Sealing:   sealing,
 	})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	cfg := NetworkConfig{VNI: 42}
-	for addr := base; remotes > 0; remotes-- {
-		addr = addr.Next()
+	cfg := NetworkConfig{VNI: 42, Sealed: sealing != nil}
+	for _, addr := range remotes {
 		sink, err := wire.Underlay(netip.AddrPortFrom(addr, DefaultPort), mem.UnderlayConfig{Discard: true})
 		if err != nil {
 			tb.Fatal(err)
 		}
 		cfg.Remotes = append(cfg.Remotes, sink.Addr())
+		if sealing != nil {
+			cfg.Peers = append(cfg.Peers, addPeer(tb, v.Node(), addr))
+		}
 	}
 	n, err := v.AddNetwork(cfg)
 	if err != nil {
