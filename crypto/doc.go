@@ -77,8 +77,9 @@
 //	2 18  the address where the sender sees the receiver
 //
 // No message is answered with a longer one, but for a challenge, which only a peer can
-// make and which has one initiation of 196 bytes as its answer. A peer that moved is asked
-// once a second at the most, with a sign, whether it is still where it was.
+// make and which has one initiation of 196 bytes as its answer. A peer that is not
+// where it is configured is asked there, with a sign, 1 s after it moved or less, and again
+// after 1 s, doubled up to 30 s; for 15 s also where it was before.
 //
 // # Handshake
 //
@@ -214,9 +215,10 @@
 //     epoch are plain to see; nothing is padded. Outer addresses, ports, TTL and DSCP too;
 //     the source port tells flows apart.
 //   - Whoever is on the path can drop and delay, and by carrying a packet from another address
-//     before it arrives can have a peer looked for there. The peer is then asked where it was
-//     before, and its answer moves it back; an attacker who carries everything stays in the
-//     path. He reads and changes nothing.
+//     before it arrives can have a peer looked for there. That ends within half a minute of his
+//     last such packet if the peer is where it is configured, as it is asked there; a peer
+//     behind a NAT moves back with its next packet. An attacker who carries everything stays
+//     in the path. He reads and changes nothing.
 //   - Holders of a pre-shared key from which identities are derived ([PSK.Identity]) are not
 //     told apart from each other: each can be any.
 //   - Our own copies of keys are wiped when their use ends: transport keys once the cipher is

@@ -5,19 +5,26 @@ import (
 	"time"
 )
 
-// probePause is the least time between two questions to where a peer was.
-const probePause = time.Second
+// Somebody on the path can have a peer looked for anywhere, by carrying one of its packets
+// there and on to us before it arrives. So a peer that is not where it is configured is
+// asked there, again and again, and for a while also where it was before it moved (as in
+// QUIC, RFC 9000 section 9.3.3). An answer moves it back. Questions are as long as answers,
+// and are answered only by the peer.
+const (
+	firstAsk = time.Second // after which a question is repeated, doubled with each
+	lastAsk  = 30 * time.Second
+	longAsk  = 16 * time.Second // from which on only the configured address is asked
+)
 
-// move sets the endpoint. Somebody on the path can have it set to anything by carrying a
-// packet there before it arrives, so the peer is asked, where it was, whether it has really
-// gone (as in QUIC, RFC 9000 section 9.3.3): its answer from there moves it back.
+// move sets the endpoint.
 func (p *Peer) move(to netip.AddrPort) {
 	to = plainPort(to)
 	if !to.IsValid() || to == p.Endpoint() {
 		return
 	}
-	p.probe = p.endpoint.Swap(&to)
+	p.previous = *p.endpoint.Swap(&to)
 	p.moves++
+	p.askAfter, p.askAt = 0, p.askedAt+firstAsk
 	p.node.tell(Moved, p, p.number)
 }
 
@@ -41,13 +48,22 @@ func (p *Peer) weighNAT() {
 	p.fromListener.Store(p.node.config.NAT || p.peerNAT || p.translated || p.ourNAT)
 }
 
-// serveProbe asks a peer that moved for an answer from where it was.
-func (p *Peer) serveProbe(now time.Duration, out []Message) []Message {
-	e := p.current()
-	if p.probe == nil || e == nil || now < p.probeAt {
+// serveWhereabouts asks a peer that moved where else it may be. One that is where it is
+// configured is asked nowhere.
+func (p *Peer) serveWhereabouts(now time.Duration, out []Message) []Message {
+	e, at := p.current(), p.Endpoint()
+	if now < p.askAt || e == nil {
 		return out
 	}
-	out = p.sendSign(e, true, *p.probe, out)
-	p.probe, p.probeAt = nil, now+probePause
+	p.askAt = never
+	if at == p.vtep {
+		return out
+	}
+	out = p.sendSign(e, true, p.vtep, out)
+	if p.askAfter < longAsk && p.previous != p.vtep && p.previous != at {
+		out = p.sendSign(e, true, p.previous, out)
+	}
+	p.askAfter = min(max(2*p.askAfter, firstAsk), lastAsk)
+	p.askedAt, p.askAt = now, now+p.askAfter
 	return out
 }

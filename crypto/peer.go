@@ -79,8 +79,10 @@ type Peer struct {
 	translated bool // it is heard from elsewhere than it believes to be
 	ourNAT     bool // it hears us from elsewhere than we believe to be
 
-	probe   *netip.AddrPort // where the peer was, to be asked whether it still is
-	probeAt time.Duration   // not before
+	previous netip.AddrPort // where the peer was before it moved
+	askedAt  time.Duration  // elsewhere than at its endpoint
+	askAt    time.Duration
+	askAfter time.Duration
 
 	moves          uint64
 	sent, received uint64 // in epochs that are gone
@@ -91,7 +93,7 @@ func newPeer(n *Node, c PeerConfig) (*Peer, error) {
 	p := &Peer{
 		node: n, public: c.Public, psk: c.PSK, vtep: plainPort(c.VTEP),
 		mac: ofPublic(c.Public), lastTry: -leastPause,
-		nextTry: never, rotateAt: never, keepaliveAt: never,
+		nextTry: never, rotateAt: never, keepaliveAt: never, askAt: never, askedAt: -firstAsk,
 	}
 	var err error
 	if p.cookies, err = cookieCipher(c.Public); err != nil {

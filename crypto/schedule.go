@@ -47,7 +47,7 @@ func (p *Peer) serve(now time.Duration, out []Message) []Message {
 	p.forgetAttempts(now)
 	p.plan(now)
 	out = p.serveConfirmation(now, out)
-	out = p.serveProbe(now, out)
+	out = p.serveWhereabouts(now, out)
 	if now >= p.nextTry {
 		out = p.try(now, out)
 	}
@@ -115,8 +115,5 @@ func (p *Peer) deadline() time.Duration {
 	if !p.overdue {
 		at = min(at, e.made+p.node.config.RotateAfter)
 	}
-	if p.probe != nil {
-		at = min(at, p.probeAt)
-	}
-	return min(at, e.made+p.node.lifetime(), e.confirmAt, p.keepaliveAt)
+	return min(at, e.made+p.node.lifetime(), e.confirmAt, p.keepaliveAt, p.askAt)
 }
