@@ -20,7 +20,9 @@ const (
 // needs (RFC 791), and what fits the kernels' 16-bit lengths with an Ethernet header.
 const (
 	MinMTU = 68
-	MaxMTU = 65535 - EthernetSize
+	// MinMTU6 is the least that IPv6 needs (RFC 8200 section 5).
+	MinMTU6 = 1280
+	MaxMTU  = 65535 - EthernetSize
 )
 
 // Overhead returns how many bytes an inner IP packet grows by until it is an IP packet
