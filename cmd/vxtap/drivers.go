@@ -65,6 +65,9 @@ func collectEarly() {
 	}
 }
 
+// checkTAPName says why this system has no TAP of that name.
+func checkTAPName(name string) error { return tap.CheckName(name) }
+
 func openUnderlay(node control.NodeSpec) (*control.Underlay, error) {
 	queues, err := underlay.OpenQueues(underlay.Config{
 		Local:     netip.AddrPortFrom(node.Local, node.Port),

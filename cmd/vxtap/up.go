@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -16,22 +14,13 @@ import (
 
 	"github.com/vxtap/vxtap/control"
 	"github.com/vxtap/vxtap/control/api"
-	"github.com/vxtap/vxtap/dataplane"
-	"github.com/vxtap/vxtap/dataplane/tap"
-	"github.com/vxtap/vxtap/encap"
 )
 
 // upOptions is what the flags of up say.
-type upOptions struct {
-	node     control.NodeSpec
-	network  control.NetworkSpec
-	learning bool
-	tos      api.TOS
-	reserved api.Mask
-}
+type upOptions struct{ said }
 
 func newUpCommand(e *env) *cobra.Command {
-	o := &upOptions{learning: true}
+	o := &upOptions{}
 	c := &cobra.Command{
 		Use:   "up --vni N --local ADDR --remote ADDR [flags]",
 		Short: "Make a TAP and carry its Ethernet frames to other VTEPs as VXLAN",
@@ -44,7 +33,7 @@ it, however it ends.` + sealedHelp,
   vxtap up --vni 43 --local 10.9.0.1 --remote 10.9.0.2 --sealed --psk-file /etc/vxtap/psk`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.checkSealFlags(cmd.Flags()); err != nil {
+			if err := o.checkSealing(); err != nil {
 				return usageError{err}
 			}
 			if err := o.finish(); err != nil {
@@ -56,51 +45,13 @@ it, however it ends.` + sealedHelp,
 			return o.run(ctx, e)
 		},
 	}
-	o.flags(c)
+	c.Flags().SortFlags = false
+	o.flags(c.Flags())
 	return c
 }
 
-func (o *upOptions) flags(c *cobra.Command) {
-	fs := c.Flags()
-	n := &o.network
-	fs.SortFlags = false
-	flagOf(fs, &n.VNI, encap.ParseVNI, "vni", "N", "", "VXLAN network identifier, 1 to 16777215 (required)")
-	flagOf(fs, &o.node.Local, control.ParseLocal, "local", "ADDR", "", "underlay address of this host, from which it answers (required)")
-	listOf(fs, &n.Remotes, control.ParseRemote, "remote", "ADDR[:PORT]", "VTEP that receives broadcast, unknown and multicast frames")
-	flagOf(fs, &n.TAP, parseTAPName, "tap", "NAME", "", "name of the TAP (default vx<VNI>)")
-	listOf(fs, &n.Addresses, control.ParseAddress, "address", "ADDR/LEN", "address for the TAP")
-	flagOf(fs, &o.node.Port, control.ParsePort, "port", "N", "4789", "UDP port of this VTEP and of remotes")
-	flagOf(fs, &n.MTU, control.ParseMTU, "mtu", "auto|N", "auto", "MTU of the TAP")
-	flagOf(fs, &n.MAC, control.ParseDeviceMAC, "mac", "MAC", "", "MAC of the TAP (default 02:42 and its first address, or the local one)")
-	listOf(fs, &n.Static, control.ParseStaticEntry, "fdb", "MAC=ADDR[:PORT]", "static entry of the forwarding table")
-	fs.BoolVar(&o.learning, "learning", true, "learn source MACs from the tunnel")
-	fs.BoolVar(&n.Closed, "closed", false, "hear only VTEPs that --remote or --fdb names")
-	flagOf(fs, &n.Ageing, control.ParseAgeing, "ageing", "TIME", "300s", "how long a learned MAC is kept after its last frame; 0 for ever")
-	flagOf(fs, &n.MaxMACs, parseMaxMACs, "max-macs", "N", fmt.Sprint(dataplane.DefaultMaxMACs), "how many MACs are learned at most")
-	flagOf(fs, &n.TTL, control.ParseTTL, "ttl", "N", "64", "TTL or hop limit of outer packets")
-	flagOf(fs, &o.tos, control.ParseTOS, "tos", "inherit|N", "inherit", "TOS or traffic class of outer packets; its ECN bits always follow the inner packet")
-	flagOf(fs, &o.reserved, control.ParseReservedBits, "reserved-bits", "0xHEX", "", "reserved bits of the VXLAN header that others may set, 64 bits")
-	o.sealFlags(fs)
-	fs.StringVar(&n.NetNS, "netns", "", "network namespace for the TAP, by `NAME|PATH`")
-	flagOf(fs, &o.node.Queues, control.ParseQueues, "queues", "N", "", fmt.Sprintf("workers in each direction, 1 to %d (default the CPUs it may use, at most %d)", control.MaxQueues, maxDefaultQueues))
-	flagOf(fs, &o.node.Offload, control.ParseOffload, "offload", "auto|tap|underlay|none|off", "auto", "what is left to the kernel: all it can, only the TAP's or the UDP sockets' part, nothing; off uses the portable drivers, a frame a system call")
-}
-
-func parseTAPName(s string) (string, error) { return s, tap.CheckName(s) }
-
-func parseMaxMACs(s string) (int, error) {
-	n, err := strconv.ParseUint(s, 10, 24)
-	if err != nil || n == 0 {
-		return 0, fmt.Errorf("bad number of MACs %q: want one from 1 to %d", s, 1<<24-1)
-	}
-	return int(n), nil
-}
-
-// finish brings the flags into the specs and checks them together.
+// finish checks together what the flags say.
 func (o *upOptions) finish() error {
-	o.network.NoLearning = !o.learning
-	o.network.TOS, o.network.FixedTOS = o.tos.Value, o.tos.Fixed
-	o.network.ReservedBits = uint64(o.reserved)
 	o.network.FloodPeers(o.node)
 	if err := o.node.Check(); err != nil {
 		return err

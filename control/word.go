@@ -1,0 +1,157 @@
+package control
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/vxtap/vxtap/control/api"
+)
+
+// Word is one of the words in which a user says what an agent is to do. They are the flags
+// of vxtap up, the keys of the configuration file, and those of a network on the API.
+type Word struct {
+	Name    string
+	Kind    string // what help calls a value; empty if it is true or false
+	Default string // the value's text where the word is not said, for help
+	Usage   string // for help
+	List    bool   // may be said more than once
+	Of      Scope
+	Sealing bool // means nothing to plain networks
+
+	set  func(*NodeSpec, *NetworkSpec, string) error
+	same func(a, b saying) bool
+}
+
+// Scope is whom a word is about.
+type Scope uint8
+
+// The scopes. A peer is the node's, and a remote of the network for which it is named.
+const (
+	OfNode Scope = 1 << iota
+	OfNetwork
+	OfBoth = OfNode | OfNetwork
+)
+
+// Has reports whether a word of scope s can be said of other.
+func (s Scope) Has(other Scope) bool { return s&other != 0 }
+
+// saying is where words write down what they say.
+type saying struct {
+	node    *NodeSpec
+	network *NetworkSpec
+}
+
+// Set says the word: it parses a value and writes it down. A word of the node alone leaves
+// network as it is, and any other node; that may be nil then.
+func (w *Word) Set(node *NodeSpec, network *NetworkSpec, value string) error {
+	return w.set(node, network, value)
+}
+
+// FindWord returns the word of that name, or nil.
+func FindWord(words []Word, name string) *Word {
+	i := slices.IndexFunc(words, func(w Word) bool { return w.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &words[i]
+}
+
+// ofNode makes a word for a field of the node.
+func ofNode[T comparable](name, kind, deflt, usage string, parse func(string) (T, error), field func(*NodeSpec) *T) Word {
+	return Word{
+		Name: name, Kind: kind, Default: deflt, Usage: usage, Of: OfNode,
+		set:  func(n *NodeSpec, _ *NetworkSpec, s string) error { return store(field(n), parse, s) },
+		same: func(a, b saying) bool { return *field(a.node) == *field(b.node) },
+	}
+}
+
+// ofNetwork makes a word for a field of a network.
+func ofNetwork[T comparable](name, kind, deflt, usage string, parse func(string) (T, error), field func(*NetworkSpec) *T) Word {
+	return Word{
+		Name: name, Kind: kind, Default: deflt, Usage: usage, Of: OfNetwork,
+		set:  func(_ *NodeSpec, n *NetworkSpec, s string) error { return store(field(n), parse, s) },
+		same: func(a, b saying) bool { return *field(a.network) == *field(b.network) },
+	}
+}
+
+// listOfNode makes a word for a list of the node, to which each saying adds one.
+func listOfNode[T comparable](name, kind, usage string, parse func(string) (T, error), field func(*NodeSpec) *[]T) Word {
+	return Word{
+		Name: name, Kind: kind, Usage: usage, Of: OfNode, List: true,
+		set:  func(n *NodeSpec, _ *NetworkSpec, s string) error { return add(field(n), parse, s) },
+		same: func(a, b saying) bool { return slices.Equal(*field(a.node), *field(b.node)) },
+	}
+}
+
+// listOfNetwork makes a word for a list of a network.
+func listOfNetwork[T comparable](name, kind, usage string, parse func(string) (T, error), field func(*NetworkSpec) *[]T) Word {
+	return Word{
+		Name: name, Kind: kind, Usage: usage, Of: OfNetwork, List: true,
+		set:  func(_ *NodeSpec, n *NetworkSpec, s string) error { return add(field(n), parse, s) },
+		same: func(a, b saying) bool { return slices.Equal(*field(a.network), *field(b.network)) },
+	}
+}
+
+func store[T any](field *T, parse func(string) (T, error), s string) error {
+	v, err := parse(s)
+	if err == nil {
+		*field = v
+	}
+	return err
+}
+
+func add[T any](list *[]T, parse func(string) (T, error), s string) error {
+	v, err := parse(s)
+	if err == nil {
+		*list = append(*list, v)
+	}
+	return err
+}
+
+// tosWord is the one word for two fields.
+func tosWord() Word {
+	return Word{
+		Name: "tos", Kind: "inherit|N", Default: "inherit", Of: OfNetwork,
+		Usage: "TOS or traffic class of outer packets; its ECN bits always follow the inner packet",
+		set: func(_ *NodeSpec, n *NetworkSpec, s string) error {
+			var t api.TOS
+			err := store(&t, ParseTOS, s)
+			n.TOS, n.FixedTOS = t.Value, t.Fixed
+			return err
+		},
+		same: func(a, b saying) bool {
+			return a.network.TOS == b.network.TOS && a.network.FixedTOS == b.network.FixedTOS
+		},
+	}
+}
+
+func parseText(s string) (string, error) { return s, nil }
+
+func parseTruth(s string) (bool, error) {
+	v, err := strconv.ParseBool(s)
+	if err != nil {
+		return false, fmt.Errorf("bad value %q: want true or false", s)
+	}
+	return v, nil
+}
+
+// parseUntruth is for a word that says the contrary of its field.
+func parseUntruth(s string) (bool, error) {
+	v, err := parseTruth(s)
+	return !v, err
+}
+
+func parseMask(s string) (uint64, error) {
+	m, err := ParseReservedBits(s)
+	return uint64(m), err
+}
+
+// parseMaxMACs parses how many MACs may be learned.
+func parseMaxMACs(s string) (int, error) {
+	n, err := strconv.ParseUint(s, 10, 24)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("bad number of MACs %q: want one from 1 to %d", s, 1<<24-1)
+	}
+	return int(n), nil
+}
