@@ -215,9 +215,10 @@
 //     epoch are plain to see; nothing is padded. Outer addresses, ports, TTL and DSCP too;
 //     the source port tells flows apart.
 //   - Whoever is on the path can drop and delay, and by carrying a packet from another address
-//     before it arrives can have a peer looked for there. That ends within half a minute of his
-//     last such packet if the peer is where it is configured, as it is asked there; a peer
-//     behind a NAT moves back with its next packet. An attacker who carries everything stays
+//     before it arrives can have a peer looked for there. If the peer is where it is
+//     configured, that ends with the first question there that gets through with its answer,
+//     and they come every half minute at the least; a peer behind a NAT moves back with its
+//     next packet. An attacker who carries everything stays
 //     in the path. He reads and changes nothing.
 //   - Holders of a pre-shared key from which identities are derived ([PSK.Identity]) are not
 //     told apart from each other: each can be any.

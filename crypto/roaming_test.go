@@ -173,7 +173,7 @@ func TestDiversionEnds(t *testing.T) {
 				if a.status(b).Moves == 0 {
 					t.Error("the copies did not come first")
 				}
-				n.runFor(3 * time.Minute) // eight lost questions are two minutes
+				n.runFor(4 * time.Minute) // the ninth question comes after three
 				if got := a.peer(b).Endpoint(); got != b.addr {
 					t.Errorf("%d messages of type %#x carried, %d lost: %v is looked for at %v", carries, kind, loses, b.addr, got)
 				}
