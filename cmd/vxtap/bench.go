@@ -24,6 +24,7 @@ type benchOptions struct {
 	subjects  []string // keys of benchKinds
 	measures  []*benchMeasure
 	against   []benchForeign
+	tunnels   string // program; "" for none
 	json      bool
 	html      string // file; "" for none
 	profile   string // directory; "" for none
@@ -56,6 +57,12 @@ A tunnel of your own is measured along with --against NAME=ADDR[:PORT]@NETNS: tr
 goes from network namespace NETNS to ADDR. At the far end, where ADDR is, run
 
   ip netns exec FAR vxtap bench --sink
+
+Or have tunnels brought up between the hosts of the bench, over the same veth pair:
+--tunnels PROGRAM runs "PROGRAM NETNS_A ADDR_A NETNS_B ADDR_B MTU" for each pair, where
+the NETNS are paths, and ADDR and MTU the veths'. For each tunnel it prints a line
+NAME=ADDR, with an address that host a reaches host b at, or NAME: REASON for one that
+cannot be had; then a line "ready"; and keeps them up until SIGTERM.
 
 Needs Linux and root.`
 
@@ -105,6 +112,7 @@ func (o *benchOptions) flags(fs *pflag.FlagSet) {
 	flagOf(fs, &o.subjects, listParser("subject", parseBenchSubject), "subjects", "LIST", strings.Join(benchKindKeys(), ","), "what is measured")
 	flagOf(fs, &o.measures, listParser("measure", parseBenchMeasure), "measures", "LIST", strings.Join(benchMeasureKeys(), ","), "how it is measured")
 	listOf(fs, &o.against, parseBenchForeign, "against", "NAME=ADDR[:PORT]@NETNS", "measure a tunnel of your own, too")
+	fs.StringVar(&o.tunnels, "tunnels", "", "measure the tunnels that `PROGRAM` brings up between the hosts, too")
 	fs.BoolVar(&o.json, "json", false, "print JSON: every sample of every round")
 	fs.StringVar(&o.html, "html", "", "write a report with charts to `FILE`")
 	fs.StringVar(&o.profile, "profile", "", "write CPU profiles of both vxtap ends to `DIR`, here if none is named, and print the ten hottest functions")

@@ -19,7 +19,8 @@ const (
 	benchEndLimit   = 10 * time.Second // for one to end when asked
 )
 
-// benchChild is this program as a child in a host: a "vxtap up", or the sink.
+// benchChild is a program that runs in a host: this one as a "vxtap up" or the sink, or
+// that of --tunnels.
 type benchChild struct {
 	name  string
 	cmd   *exec.Cmd
@@ -30,8 +31,18 @@ type benchChild struct {
 
 // startBenchChild starts one. It is killed when this process dies, however it dies.
 func startBenchChild(h *netlab.Host, exe, name string, env []string, args ...string) (*benchChild, error) {
+	c := newBenchChild(exe, name+" on host "+h.Name(), args...)
+	c.cmd.Env = append(c.cmd.Env, env...)
+	if err := c.start(h); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// newBenchChild prepares one, which says what goes wrong to its stderr.
+func newBenchChild(exe, name string, args ...string) *benchChild {
 	c := &benchChild{
-		name:  name + " on host " + h.Name(),
+		name:  name,
 		cmd:   exec.Command(exe, args...),
 		log:   &agentLog{ready: make(chan time.Time, 1)},
 		ended: make(chan struct{}),
@@ -40,12 +51,17 @@ func startBenchChild(h *netlab.Host, exe, name string, env []string, args ...str
 	c.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "NOTIFY_SOCKET=") || strings.HasPrefix(v, profileVariable+"=")
 	})
-	c.cmd.Env = append(c.cmd.Env, env...)
 	// Ctrl-C is for the bench, which ends its children in order.
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.cmd.Stderr = c.log
+	// Whoever inherited stderr from it is not waited for.
+	c.cmd.WaitDelay = time.Second
+	return c
+}
+
+func (c *benchChild) start(h *netlab.Host) error {
 	if err := h.Start(c.cmd); err != nil {
-		return nil, err
+		return err
 	}
 	go func() {
 		defer close(c.ended)
@@ -54,7 +70,7 @@ func startBenchChild(h *netlab.Host, exe, name string, env []string, args ...str
 			c.err = errors.New("exit status 0")
 		}
 	}()
-	return c, nil
+	return nil
 }
 
 // waitReady waits until it says that it is.

@@ -10,6 +10,8 @@ type benchKind struct {
 	key, title string
 	// args of "vxtap up" beyond the common ones; nil if the subject is no vxtap.
 	args []string
+	// sealed: both ends get the same file with a shared secret as well.
+	sealed bool
 }
 
 // Subjects that are no vxtap.
@@ -23,6 +25,7 @@ var benchKinds = [...]benchKind{
 	{key: benchUnderlay, title: "no tunnel: straight between the ends of the veth pair"},
 	{key: benchKernel, title: "the kernel's VXLAN device; all ratios are to it"},
 	{key: "vxtap", title: "vxtap as it comes", args: []string{"--offload", "auto"}},
+	{key: "sealed", title: "vxtap as it comes, its network sealed with AES-128-GCM", args: []string{"--offload", "auto", "--sealed"}, sealed: true},
 	{key: "no-offload", title: "vxtap with its Linux drivers, and nothing left to the kernel", args: []string{"--offload", "none"}},
 	{key: "portable", title: "vxtap with its portable drivers, a frame a system call", args: []string{"--offload", "off"}},
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vxtap/vxtap/dataplane/netlab"
 	"github.com/vxtap/vxtap/dataplane/netlab/traffic"
+	"github.com/vxtap/vxtap/encap"
 )
 
 // benchLab is two hosts with a cable between them, over which all subjects are up side
@@ -21,6 +22,7 @@ type benchLab struct {
 	lab      *netlab.Lab
 	a, b     *netlab.Host
 	sink     *benchChild
+	tunnels  *benchChild // the program of --tunnels; nil without one
 	subjects []*benchSubject
 	part     *benchLabPart
 }
@@ -31,6 +33,8 @@ type benchSubject struct {
 	client *traffic.Client
 	// ends are the vxtaps at a and b; none if it is no vxtap.
 	ends []*benchChild
+	// keeper is the program that keeps a foreign tunnel up; nil if that is the user.
+	keeper *benchChild
 	// rates last found, by the key of the measure: where the next search begins.
 	rates map[string]float64
 }
@@ -128,6 +132,9 @@ func (l *benchLab) startSubjects(ctx context.Context) error {
 	for _, f := range l.against {
 		l.add(&benchSubject{name: f.name, client: traffic.NewClient(f.place(), f.sink), rates: make(map[string]float64)})
 	}
+	if err := l.startTunnels(ctx); err != nil {
+		return err
+	}
 	return l.waitReady(ctx)
 }
 
@@ -171,14 +178,8 @@ func (l *benchLab) overlay(i int) benchOverlay {
 	}
 }
 
-// overlayMTU is what is left of the underlay's: outer Ethernet 14, UDP 8, VXLAN 8, and 20
-// or 40 of IP.
-func (l *benchLab) overlayMTU() int {
-	if l.ipv6 {
-		return l.mtu - 70
-	}
-	return l.mtu - 50
-}
+// overlayMTU is what is left of the underlay's.
+func (l *benchLab) overlayMTU(sealed bool) int { return encap.OverlayMTU(l.mtu, l.ipv6, sealed, 0) }
 
 // startKernel adds the kernel's device at both ends, with what vxtap gets: one remote to
 // flood to, learning, and the same MTU. Its outer UDP checksums are on, as they are by
@@ -191,7 +192,7 @@ func (l *benchLab) startKernel(o benchOverlay) error {
 		inner         netip.Addr
 	}{{l.a, a, b, o.a}, {l.b, b, a, o.b}} {
 		err := end.host.KernelVXLAN(netlab.VXLANConfig{
-			Name: "kernel", VNI: o.vni, Port: o.port, MTU: l.overlayMTU(),
+			Name: "kernel", VNI: o.vni, Port: o.port, MTU: l.overlayMTU(false),
 			Local: end.local, Remotes: []netip.Addr{end.remote},
 			Addresses: []netip.Prefix{netip.PrefixFrom(end.inner, 24)},
 		})
@@ -213,8 +214,11 @@ func (l *benchLab) startVxtap(s *benchSubject, kind *benchKind, o benchOverlay) 
 	}{{l.a, a, b, o.a}, {l.b, b, a, o.b}} {
 		args := []string{"up", "--vni", fmt.Sprint(o.vni), "--port", fmt.Sprint(o.port),
 			"--local", end.local.String(), "--remote", end.remote.String(),
-			"--address", netip.PrefixFrom(end.inner, 24).String(), "--mtu", fmt.Sprint(l.overlayMTU()),
+			"--address", netip.PrefixFrom(end.inner, 24).String(), "--mtu", fmt.Sprint(l.overlayMTU(kind.sealed)),
 			"--socket", filepath.Join(l.room.dir, fmt.Sprintf("%s-%s.sock", s.name, end.host.Name()))}
+		if kind.sealed {
+			args = append(args, "--psk-file", l.secretPath())
+		}
 		child, err := startBenchChild(end.host, l.exe, s.name, l.profileEnv(s.name, end.host.Name()), append(args, kind.args...)...)
 		if err != nil {
 			return err
@@ -230,8 +234,10 @@ func (l *benchLab) close() error {
 	for _, s := range l.subjects {
 		children = append(children, s.ends...)
 	}
-	if l.sink != nil {
-		children = append(children, l.sink)
+	for _, c := range []*benchChild{l.tunnels, l.sink} {
+		if c != nil {
+			children = append(children, c)
+		}
 	}
 	for _, c := range children {
 		c.interrupt()

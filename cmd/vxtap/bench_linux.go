@@ -5,12 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vxtap/vxtap/control/keys"
+	"github.com/vxtap/vxtap/crypto"
 )
 
 // The life of a bench:
@@ -94,8 +99,30 @@ func (b *bench) prepare() (err error) {
 		}
 	}
 	benchThreads()
-	b.room, err = newDemoRoom()
-	return err
+	if b.tunnels != "" {
+		if b.tunnels, err = exec.LookPath(b.tunnels); err != nil {
+			return fmt.Errorf("find the program of --tunnels: %w", err)
+		}
+	}
+	if b.room, err = newDemoRoom(); err != nil {
+		return err
+	}
+	if err := b.makeSecret(); err != nil {
+		return errors.Join(err, b.room.close())
+	}
+	return nil
+}
+
+// secretPath is the file with the secret that the ends of sealed subjects share.
+func (b *bench) secretPath() string { return filepath.Join(b.room.dir, "psk") }
+
+// makeSecret makes that file, for this bench alone. It goes with the room.
+func (b *bench) makeSecret() error {
+	secret, err := crypto.GeneratePSK()
+	if err != nil {
+		return err
+	}
+	return keys.Create(b.secretPath(), secret.Base64())
 }
 
 // measureAll measures over each underlay in turn.

@@ -48,13 +48,13 @@ func TestBench(t *testing.T) {
 	if !found || !strings.Contains(ratios, "TCP, four streams, Gbit/s") {
 		t.Errorf("no table of ratios at the end:\n%s", out)
 	}
-	for _, want := range []string{"  underlay ", "  kernel ", "  vxtap ", "  no-offload ", "  portable ", "Round trip, back to back", "Peak memory", "vxtap at b, wire"} {
+	for _, want := range []string{"  underlay ", "  kernel ", "  vxtap ", "  sealed ", "  no-offload ", "  portable ", "Round trip, back to back", "Peak memory", "vxtap at b, wire"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("says nothing of %q:\n%s", want, out)
 		}
 	}
-	if lines := strings.Count(stderr.String(), "round 1 of 1"); lines != 9*5 {
-		t.Errorf("%d lines of progress want %d:\n%s", lines, 9*5, stderr.String())
+	if lines := strings.Count(stderr.String(), "round 1 of 1"); lines != 9*6 {
+		t.Errorf("%d lines of progress want %d:\n%s", lines, 9*6, stderr.String())
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "r.html"))
 	check(t, err)
@@ -89,8 +89,10 @@ func TestBenchInterrupted(t *testing.T) {
 	}
 }
 
-func interruptBench(t *testing.T, when string) {
-	cmd := benchCommand(t, shortBench("--runs", "1000", "--measures", "tcp1,rtt")...)
+// interruptBench interrupts a long bench when it has said the words of when.
+func interruptBench(t *testing.T, when string, more ...string) {
+	t.Helper()
+	cmd := benchCommand(t, append(shortBench("--runs", "1000", "--measures", "tcp1,rtt"), more...)...)
 	stderr, err := cmd.StderrPipe()
 	check(t, err)
 	check(t, cmd.Start())

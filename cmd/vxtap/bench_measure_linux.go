@@ -95,6 +95,9 @@ func (s *benchSubject) alive() error {
 			return err
 		}
 	}
+	if s.keeper != nil {
+		return s.keeper.alive()
+	}
 	return nil
 }
 

@@ -7,9 +7,9 @@ import (
 )
 
 // How long bench counts, and how often, unless told otherwise. With these the default run
-// takes some eleven minutes and a quick one little more than one.
+// takes some thirteen minutes and a quick one little more than one.
 const (
-	benchDuration      = 700 * time.Millisecond
+	benchDuration      = 650 * time.Millisecond
 	benchRuns          = 5
 	benchQuickDuration = 200 * time.Millisecond
 )
@@ -146,13 +146,18 @@ func (m *benchMeasure) cost(d time.Duration, round int) time.Duration {
 const benchSetUp = 2 * time.Second
 
 // estimate is how long the whole bench takes, about.
+// What --tunnels brings up is not known before.
 func (o *benchOptions) estimate() time.Duration {
-	var perSubject time.Duration
+	labs := time.Duration(len(o.underlays) * len(o.mtus))
+	return labs * (benchSetUp + o.perSubject()*time.Duration(len(o.subjects)+len(o.against)))
+}
+
+// perSubject is how long all rounds over one underlay take with one subject, about.
+func (o *benchOptions) perSubject() (d time.Duration) {
 	for round := range o.runs {
 		for _, m := range o.measures {
-			perSubject += m.cost(o.duration, round)
+			d += m.cost(o.duration, round)
 		}
 	}
-	labs := time.Duration(len(o.underlays) * len(o.mtus))
-	return labs * (benchSetUp + perSubject*time.Duration(len(o.subjects)+len(o.against)))
+	return d
 }

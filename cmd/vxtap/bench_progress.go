@@ -47,6 +47,14 @@ func (p *benchProgress) say(format string, args ...any) {
 	fmt.Fprintf(p.w, format+"\n", args...)
 }
 
+// more has the work grow by what turned out to be there.
+func (p *benchProgress) more(d time.Duration) {
+	p.budget += d
+	if p.bar != nil {
+		p.bar.ChangeMax64(p.budget.Milliseconds())
+	}
+}
+
 // begin names what is measured now, in words short enough for the line of a bar.
 func (p *benchProgress) begin(title string) {
 	if p.bar != nil {
