@@ -10,10 +10,10 @@ ARGS      ?=
 # comes from git describe instead.
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
-.PHONY: help build demo test check soak lint fuzz bench cross clean
+.PHONY: help build demo test check soak lint fuzz bench bench-tunnels cross clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 build: ## the static binary ./vxtap
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(if $(VERSION),-X main.version=$(VERSION))' -o vxtap ./cmd/vxtap
@@ -44,6 +44,9 @@ fuzz: ## every fuzz target in turn, FUZZTIME=30s each
 
 bench: ## ns/frame and B/op, BENCH=regexp to choose
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+bench-tunnels: build ## sealed networks beside other encrypting tunnels, which it installs and builds; root (ARGS="--runs 1")
+	@.ci/bench-tunnels $(ARGS)
 
 cross: ## compiles for linux/arm64, darwin/arm64, freebsd/amd64 and windows/amd64
 	@.ci/cross
