@@ -180,9 +180,14 @@ func (a *Agent) deviceSpec(spec NetworkSpec) (DeviceSpec, error) {
 	return d, nil
 }
 
-// event takes what the VTEP reports: a device that went away, a worker that ended, or a
-// route that is slower than others.
+// event takes what the VTEP reports: a device that went away, a worker that ended, a MAC
+// that two VTEPs claim, or a route that is slower than others.
 func (a *Agent) event(e dataplane.Event) {
+	if !e.MAC.IsZero() {
+		a.log.Warn("a MAC moves to and fro; two hosts have it, or frames come back in a loop",
+			zap.Stringer("vni", e.VNI), zap.Stringer("mac", e.MAC), zap.Error(e.Err))
+		return
+	}
 	if e.Remote.IsValid() {
 		a.log.Warn("the route takes no trains of datagrams; each is sent by itself, which takes more CPU",
 			zap.Stringer("remote", e.Remote), zap.Error(e.Err))

@@ -99,7 +99,7 @@ func (a *Agent) Stats() api.Stats {
 	for _, n := range a.list() {
 		c := n.vtep.Stats()
 		line := api.NetworkStats{
-			VNI: n.spec.VNI, Out: direction(c.Out), In: direction(c.In), MACsRefused: c.Refused,
+			VNI: n.spec.VNI, Out: direction(c.Out), In: direction(c.In), MACsRefused: c.Refused, MovesHeld: c.MovesHeld,
 			PortDrops: map[string]uint64{},
 		}
 		if drops, err := n.device.Drops(); err == nil { // a device that is gone has none

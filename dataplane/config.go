@@ -104,11 +104,13 @@ var (
 //   - a port of network VNI failed and was taken out;
 //   - the route to Remote takes no trains of datagrams, so that each is sent by itself:
 //     nothing is lost but speed, and it is told once of each remote;
-//   - a worker ended, and the VTEP with it, if both Port and Remote are unset.
+//   - MAC on network VNI moved to and fro between remotes, and stays where it is for a while;
+//   - a worker ended, and the VTEP with it, if Port, Remote and MAC are unset.
 type Event struct {
 	VNI    encap.VNI
 	Port   string
 	Remote netip.AddrPort
+	MAC    encap.MAC
 	Err    error
 }
 

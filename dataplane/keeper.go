@@ -86,7 +86,9 @@ func (v *VTEP) learnSightings() {
 			if !ok {
 				break
 			}
-			s.network.learn(s, now)
+			if e, quiet := s.network.learn(s, now); !quiet {
+				v.event(e)
+			}
 		}
 		if r.waiting() {
 			v.wakeKeeper()

@@ -38,6 +38,7 @@ type Network struct {
 	mu      sync.Mutex                      // serialises everything below, and changes of the above
 	remotes map[netip.AddrPort]*destination // every single remote in use
 	named   map[netip.Addr][]namedRemote    // those that were not learned, by address
+	flaps   flaps
 
 	closed bool // no port may come any more; guarded by the VTEP's changing
 }
@@ -188,30 +189,41 @@ func (n *Network) setMTU() {
 	n.mtu.Store(int64(mtu))
 }
 
-// learn enters what a worker saw; only the keeper calls it.
-func (n *Network) learn(s sighting, now uint32) {
+// learn enters what a worker saw; only the keeper calls it. It reports false if there is
+// something to tell of it.
+func (n *Network) learn(s sighting, now uint32) (e Event, quiet bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if s.port != nil {
 		if slices.Contains(*n.ports.Load(), s.port) {
 			n.table.Learn(s.mac, s.port.dest, now)
 		}
-		return
+		return e, true
 	}
 	if CheckRemote(n.vtep.cfg.Local, s.remote) != nil {
-		return // forged: our own frames would come back to us
+		return e, true // forged: our own frames would come back to us
 	}
 	d := n.remote(n.listener(s.remote))
+	defer n.forget(d)
+	if from, moved := n.moved(s.mac, d); moved {
+		switch ok, first := n.flaps.follow(s.mac, now); {
+		case first:
+			return n.flapping(s.mac, from, d.remotes[0]), false
+		case !ok:
+			return e, true
+		}
+	}
 	n.table.Learn(s.mac, d, now)
-	n.forget(d)
+	return e, true
 }
 
 // expire removes the learned entries that have not been seen for the ageing time.
 func (n *Network) expire(now uint32) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.flaps.expire(now)
 	if n.cfg.Ageing < 0 {
 		return
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	n.table.Expire(now, uint32(min((n.cfg.Ageing+time.Second-1)/time.Second, math.MaxInt32)))
 }

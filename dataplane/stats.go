@@ -8,6 +8,9 @@ type NetworkStats struct {
 	In  Counts // from the underlay to ports
 	// Refused is how often a MAC was not learned because the limit was reached.
 	Refused uint64
+	// MovesHeld is how often a MAC was not followed to another remote because it moves to
+	// and fro.
+	MovesHeld uint64
 	// Learned and Static are how many entries of these classes the table has now.
 	Learned, Static int
 }
@@ -18,8 +21,10 @@ func (n *Network) Stats() NetworkStats {
 		Out:     sumCounters(n.out),
 		In:      sumCounters(n.in),
 		Refused: n.table.Refused(),
-		Learned: n.table.Count(fdb.Learned),
-		Static:  n.table.Count(fdb.Static),
+
+		MovesHeld: n.flaps.held.Load(),
+		Learned:   n.table.Count(fdb.Learned),
+		Static:    n.table.Count(fdb.Static),
 	}
 }
 

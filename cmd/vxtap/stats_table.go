@@ -136,4 +136,5 @@ func describeLosses(b *strings.Builder, n *api.NetworkStats) {
 		fmt.Fprintf(b, "  dropped by the kernel at port %s: %d\n", port, n.PortDrops[port])
 	}
 	fmt.Fprintf(b, "  MACs not learned, table full: %d\n", n.MACsRefused)
+	fmt.Fprintf(b, "  moves of MACs not followed, too many: %d\n", n.MovesHeld)
 }

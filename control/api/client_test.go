@@ -47,7 +47,7 @@ func everything() *backend {
 			}},
 		},
 		stats: api.Stats{
-			Networks: []api.NetworkStats{{VNI: 42, Out: dir, In: dir, MACsRefused: 6, PortDrops: map[string]uint64{"vx42": 7}}},
+			Networks: []api.NetworkStats{{VNI: 42, Out: dir, In: dir, MACsRefused: 6, MovesHeld: 8, PortDrops: map[string]uint64{"vx42": 7}}},
 			Stray:    dir, UnderlayDrops: 8, Unlearned: 9, ReceiveErrors: 10,
 		},
 		fdb: []api.FDBEntry{

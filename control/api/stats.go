@@ -25,6 +25,9 @@ type NetworkStats struct {
 	In  Direction `json:"in"`  // from the underlay to ports
 	// MACsRefused is how often a MAC was not learned because the limit was reached.
 	MACsRefused uint64 `json:"macs_refused"`
+	// MovesHeld is how often a MAC was not followed to another VTEP because it moves to and
+	// fro.
+	MovesHeld uint64 `json:"moves_held"`
 	// PortDrops is what the kernel dropped at each port before the agent read it, by
 	// the port's name.
 	PortDrops map[string]uint64 `json:"port_drops"`
