@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -17,15 +18,19 @@ import (
 )
 
 // chaos is three VTEPs of two workers on a wire that loses, doubles and reorders, with
-// ports that come, go, die and refuse, and a stranger who sends nonsense.
+// ports that come, go, die and refuse, and a stranger who sends nonsense. If it is sealed,
+// keys are rotated all the time, and the last VTEP is restarted now and then.
 type chaos struct {
+	sealed  bool
+	port    mem.PortConfig
 	rng     *rand.Rand
 	wire    *mem.Network
 	nodes   []*node
 	devices [][]*device // of each node, all that there ever were
 	weights map[*mem.Port][]uint64
 	said    stranger
-	mu      sync.Mutex // guards luck: workers ask at once
+	packets [][]byte   // sealed ones that were on the wire lately
+	mu      sync.Mutex // guards packets and luck: workers ask at once
 	luck    *rand.Rand
 }
 
@@ -40,8 +45,12 @@ func (c *chaos) fails() error {
 	return nil
 }
 
-func newChaos(t *testing.T, seed uint64, offloads encap.OffloadSet) *chaos {
+// chaosAddrs are the VTEPs', and one where nobody is.
+var chaosAddrs = []string{"10.9.0.1", "10.9.0.2", "10.9.0.3", "10.9.0.77"}
+
+func newChaos(t *testing.T, seed uint64, offloads encap.OffloadSet, sealed bool) *chaos {
 	c := &chaos{
+		sealed:  sealed,
 		rng:     rand.New(rand.NewPCG(seed, 1)),
 		luck:    rand.New(rand.NewPCG(seed, 2)),
 		weights: make(map[*mem.Port][]uint64),
@@ -49,25 +58,40 @@ func newChaos(t *testing.T, seed uint64, offloads encap.OffloadSet) *chaos {
 	c.wire = mem.NewNetwork(mem.Impairments{
 		Delay: time.Millisecond, Jitter: time.Millisecond, Loss: 0.05, Duplicate: 0.05, Reorder: 0.1,
 	}, seed)
-	addrs := []string{"10.9.0.1", "10.9.0.2", "10.9.0.3"}
-	port := mem.PortConfig{Offloads: offloads, Depth: 100, FailWrite: func(*encap.Frame) error { return c.fails() }}
-	for i, addr := range addrs {
-		x := newNode(t, c.wire, addr, setup{
-			network: flooding(addrs[(i+1)%3], addrs[(i+2)%3], "10.9.0.77"), // where nobody is
-			workers: 2, port: port, underlay: mem.UnderlayConfig{Sources: 4},
-			wrap: func(u dataplane.Underlay) dataplane.Underlay {
-				return &scripted{Underlay: u.(*mem.Underlay), fail: func(*encap.Datagram) error { return c.fails() }}
-			},
-		})
-		c.nodes, c.devices = append(c.nodes, x), append(c.devices, []*device{x.port})
+	c.port = mem.PortConfig{Offloads: offloads, Depth: 100, FailWrite: func(*encap.Frame) error { return c.fails() }}
+	c.nodes, c.devices = make([]*node, 3), make([][]*device, 3)
+	for i := range c.nodes {
+		c.open(t, i)
 	}
 	c.said = newStranger(t, c.wire, "10.9.0.9")
 	return c
 }
 
+// open starts a VTEP.
+func (c *chaos) open(t *testing.T, n int) {
+	others := slices.Delete(slices.Clone(chaosAddrs), n, n+1)
+	s := setup{
+		workers: 2, port: c.port, underlay: mem.UnderlayConfig{Sources: 4},
+		wrap: func(u dataplane.Underlay) dataplane.Underlay {
+			return &scripted{Underlay: u.(*mem.Underlay), fail: func(*encap.Datagram) error { return c.fails() }}
+		},
+	}
+	if c.sealed {
+		c.nodes[n] = newSealedNode(t, c.wire, chaosAddrs[n], s, others...)
+	} else {
+		s.network = flooding(others...)
+		c.nodes[n] = newNode(t, c.wire, chaosAddrs[n], s)
+	}
+	c.devices[n] = []*device{c.nodes[n].port}
+}
+
 // step does one thing at random.
 func (c *chaos) step(t *testing.T, i int) {
 	n := c.rng.IntN(len(c.nodes))
+	if c.sealed && c.rng.IntN(5) == 0 {
+		c.stepSealed(t, n)
+		return
+	}
 	x, all := c.nodes[n], c.devices[n]
 	d := all[c.rng.IntN(len(all))]
 	switch k := c.rng.IntN(100); {
@@ -151,9 +175,10 @@ func (c *chaos) balance(t *testing.T, n int, wireSize bool) {
 			}
 		}
 	}
-	for _, u := range x.underlays {
-		sent += u.Counts().Sent
-		arrived += u.Counts().Arrived
+	for i, u := range x.underlays {
+		letters := &x.wrapped[i].(*scripted).letters
+		sent += u.Counts().Sent - letters.sent.Load()
+		arrived += u.Counts().Arrived - letters.arrived.Load()
 	}
 	s, stray := x.network.Stats(), x.vtep.Stats().Stray
 	if s.Out.Frames != read {
@@ -166,26 +191,37 @@ func (c *chaos) balance(t *testing.T, n int, wireSize bool) {
 	if wireSize && forwarded != written+sent {
 		t.Errorf("%v counted %d deliveries, ports got %d and the wire %d", x.addr, forwarded, written, sent)
 	}
+	if c.sealed && n == len(c.nodes)-1 {
+		return // who may have started a moment ago
+	}
 	if s.Out.Forwarded == 0 || s.In.Forwarded == 0 || stray.Frames == 0 {
 		t.Errorf("%v: too quiet: %+v", x.addr, s)
 	}
 }
 
 func TestNothingIsLostUncounted(t *testing.T) {
-	for _, offloads := range []encap.OffloadSet{0, allOffloads} {
-		for seed := range uint64(5) {
-			t.Run(fmt.Sprintf("offloads=%d,seed=%d", offloads, seed), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					c := newChaos(t, seed, offloads)
-					for i := range 2000 {
-						c.step(t, i)
-					}
-					pass(10 * time.Second)
-					for n := range c.nodes {
-						c.balance(t, n, offloads == 0)
-					}
+	for _, sealed := range []bool{false, true} {
+		for _, offloads := range []encap.OffloadSet{0, allOffloads} {
+			for seed := range uint64(5) {
+				t.Run(fmt.Sprintf("sealed=%t,offloads=%d,seed=%d", sealed, offloads, seed), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						c := newChaos(t, seed, offloads, sealed)
+						if sealed {
+							c.watch(t)
+						}
+						for i := range 2000 {
+							c.step(t, i)
+						}
+						pass(10 * time.Second)
+						for n := range c.nodes {
+							c.balance(t, n, offloads == 0)
+						}
+						if sealed {
+							c.nothingForged(t)
+						}
+					})
 				})
-			})
+			}
 		}
 	}
 }

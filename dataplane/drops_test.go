@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"net"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -20,6 +21,28 @@ type scripted struct {
 	*mem.Underlay
 	fail     func(*encap.Datagram) error // asked about each datagram; nil never fails
 	truncate bool                        // everything received was too long
+	letters  letters
+}
+
+// letters counts messages that carry no frame, but belong to a handshake.
+type letters struct{ sent, arrived atomic.Uint64 }
+
+// isLetter reports whether a packet could be one. What is longer than any is a drop.
+func isLetter(packet []byte) bool {
+	return crypto.Sealed(packet) && packet[0] != crypto.TypeData && len(packet) <= 512
+}
+
+func (s *scripted) Post(d *encap.Datagram) error {
+	if s.fail != nil {
+		if err := s.fail(d); err != nil {
+			return err
+		}
+	}
+	err := s.Underlay.Post(d)
+	if err == nil && isLetter(d.Data) {
+		s.letters.sent.Add(1)
+	}
+	return err
 }
 
 func (s *scripted) Send(dgrams []encap.Datagram) (int, error) {
@@ -40,6 +63,9 @@ func (s *scripted) Recv(dgrams []encap.Datagram) (int, error) {
 	n, err := s.Underlay.Recv(dgrams)
 	for i := range dgrams[:n] {
 		dgrams[i].Truncated = s.truncate
+		if isLetter(dgrams[i].Data) {
+			s.letters.arrived.Add(1)
+		}
 	}
 	return n, err
 }

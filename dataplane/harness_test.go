@@ -61,6 +61,7 @@ type node struct {
 	vtep      *dataplane.VTEP
 	network   *dataplane.Network
 	underlays []*mem.Underlay
+	wrapped   []dataplane.Underlay // the same, as the VTEP sees them
 	port      *device
 	mac       encap.MAC
 	peers     []*crypto.Peer // those of a sealed network
@@ -112,6 +113,7 @@ func newNode(t testing.TB, wire *mem.Network, addr string, s setup) *node {
 			cfg.Underlays[len(cfg.Underlays)-1] = s.wrap(u)
 		}
 	}
+	x.wrapped = cfg.Underlays
 	var err error
 	if x.vtep, err = dataplane.Open(cfg); err != nil {
 		t.Fatal(err)
