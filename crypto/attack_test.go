@@ -253,3 +253,74 @@ func TestAttackerOnThePath(t *testing.T) {
 		}
 	})
 }
+
+// The same by somebody who knows both public keys, and makes the first MAC anew: what is
+// changed comes first, and the genuine message, which follows, is as good as ever. So
+// nothing was taken from the forged one: no stamp, no index, no state of the handshake.
+func TestEachBitForgedAhead(t *testing.T) {
+	for kind, size := range map[byte]int{crypto.TypeInitiation: crypto.InitiationSize, crypto.TypeResponse: crypto.ResponseSize} {
+		n := newNetwork(t, 4)
+		a, b := n.connected(nil)
+		for bit := 0; bit < (size-32)*8; bit++ {
+			if bit > 64 && bit%7 != 0 {
+				continue // all bits up to the index, and a sample of what follows
+			}
+			before := a.status(b)
+			done := false
+			n.attack = func(d datagram) []datagram {
+				if d.data[0] != kind || done {
+					return []datagram{d}
+				}
+				done = true
+				forged := d
+				forged.data = bytes.Clone(d.data)
+				forged.data[bit/8] ^= 1 << (bit % 8)
+				receiver := a
+				if d.to == b.addr {
+					receiver = b
+				}
+				crypto.Remake(forged.data, receiver.key.Public())
+				return []datagram{forged, d}
+			}
+			if err := a.Rotate(a.peer(b)); err != nil {
+				t.Fatal(err)
+			}
+			n.runFor(50 * time.Millisecond)
+			after := a.status(b)
+			if after.Epoch != before.Epoch+1 || after.Tries != before.Tries+1 {
+				t.Fatalf("bit %d of type %#x forged: epoch %d after %d, %d tries",
+					bit, kind, after.Epoch, before.Epoch, after.Tries-before.Tries)
+			}
+			agree(t, a, b)
+			n.runFor(time.Second)
+		}
+	}
+}
+
+// Points of low order as the ephemeral key of a response, by somebody who knows the keys
+// and sees the index: the genuine response is taken afterwards.
+func TestLowOrderAhead(t *testing.T) {
+	for _, low := range []byte{0, 1} {
+		n := newNetwork(t, 5)
+		a, b := n.connected(nil)
+		before := a.status(b)
+		n.attack = func(d datagram) []datagram {
+			if d.data[0] != crypto.TypeResponse {
+				return []datagram{d}
+			}
+			forged := d
+			forged.data = bytes.Clone(d.data)
+			clear(forged.data[8:40])
+			forged.data[8] = low
+			crypto.Remake(forged.data, a.key.Public())
+			return []datagram{forged, d}
+		}
+		if err := a.Rotate(a.peer(b)); err != nil {
+			t.Fatal(err)
+		}
+		n.runFor(50 * time.Millisecond)
+		if got := a.status(b); got.Epoch != before.Epoch+1 || got.Tries != before.Tries+1 {
+			t.Errorf("a forged response spoiled the handshake: %+v", got)
+		}
+	}
+}

@@ -29,6 +29,14 @@ func (p *Peer) Secrets() bool {
 	return p.psk != PSK{} || len(p.confirmed)+len(p.unconfirmed)+len(p.attempts) > 0
 }
 
+// Remake makes the first MAC of an initiation or response anew, as anybody can who knows
+// the receiver's public key.
+func Remake(message []byte, receiver PublicKey) {
+	body := len(message) - 2*macSize
+	m := ofPublic(receiver).of(message[:body])
+	copy(message[body:], m[:])
+}
+
 // Sizes of messages, for attackers.
 const (
 	InitiationSize = initiationSize

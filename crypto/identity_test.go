@@ -46,18 +46,22 @@ func TestOtherSuite(t *testing.T) {
 // Nothing is kept for a key that is no peer's, and no answer given.
 func TestStranger(t *testing.T) {
 	n := newNetwork(t, 3)
-	a, b := n.add(0, nil), n.add(1, nil)
+	a, b, friend := n.add(0, nil), n.add(1, nil), n.add(2, nil)
 	a.knows(b, crypto.PSK{})
-	n.recording = true
+	b.knows(friend, crypto.PSK{}) // whom it must not take the stranger for
+	n.recording, friend.asleep = true, true
 	n.runFor(time.Minute)
 	mute(t, a, b)
 	for _, d := range n.seen {
-		if d.from == b.addr {
+		if d.from == b.addr && d.to != friend.addr {
 			t.Fatalf("a stranger is answered with type %#x", d.data[0])
 		}
 	}
-	if epochs, attempts, keys := b.Kept(); epochs+attempts+keys > 0 {
-		t.Errorf("%d epochs, %d attempts and %d keys for a stranger", epochs, attempts, keys)
+	if epochs, _, keys := b.Kept(); epochs+keys > 0 {
+		t.Errorf("%d epochs and %d keys for a stranger", epochs, keys)
+	}
+	if got := b.status(friend); got.Handshakes > 0 || got.State != crypto.NoSession || got.Endpoint != friend.addr {
+		t.Errorf("the stranger was taken for a peer: %+v", got)
 	}
 	if refused := b.Refused(); refused[crypto.RefusedStranger] == 0 {
 		t.Errorf("refused: %v", refused)
