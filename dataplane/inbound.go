@@ -141,7 +141,7 @@ func (w *inWorker) datagram(d *encap.Datagram) {
 	if size == 0 || size >= len(d.Data) {
 		size = len(d.Data)
 	}
-	if !w.isSealed(d.Data) && (size == len(d.Data) || w.isSuperframe(d.Data)) {
+	if !w.isSealed(d.Data) && (size == len(d.Data) || w.isSuperframe(d.Data) && !w.hidesSealed(d.Data, size)) {
 		a.hint = d.SegmentSize
 		w.packet(a, d.Data)
 		return
@@ -170,6 +170,21 @@ func (w *inWorker) isSuperframe(data []byte) bool {
 	}
 	w.layers.Parse(data[encap.VXLANSize:])
 	return w.layers.End == len(data)-encap.VXLANSize
+}
+
+// hidesSealed reports whether a packet of one of our sessions lies behind the first of what
+// may be a train. Its bytes decide, since lengths in clear text are anybody's word: with a
+// forged address one packet gets into a peer's train, and is not to swallow the others.
+func (w *inWorker) hidesSealed(data []byte, size int) bool {
+	if w.sealer == nil {
+		return false
+	}
+	for rest := data[size:]; len(rest) >= crypto.Overhead; rest = rest[min(size, len(rest)):] {
+		if rest[0] == crypto.TypeData && w.sealer.node.Receiving(crypto.Header(rest).Index()) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // refuse books a packet that goes nowhere.

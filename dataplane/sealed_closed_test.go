@@ -66,6 +66,36 @@ func TestClearTextIsRefused(t *testing.T) {
 	})
 }
 
+// TestClearTextSwallowsNothing: a packet in clear text whose inner length is that of the
+// whole train that it got into.
+func TestClearTextSwallowsNothing(t *testing.T) {
+	for _, vni := range []byte{testVNI, testVNI + 1} { // a sealed network and a plain one
+		synctest.Test(t, func(t *testing.T) {
+			wire := newTrainWire()
+			a := newSealedNode(t, wire, "10.9.0.1", setup{}, "10.9.0.2")
+			if _, err := a.vtep.AddNetwork(networkConfig{VNI: testVNI + 1}); err != nil {
+				t.Fatal(err)
+			}
+			in := newInsider(t, wire, "10.9.0.2", a)
+			const packets = 8
+			frame := etherFrame(a.mac, station(2), string(pattern(1000)))
+			size := len(frame) + encap.VXLANSize + crypto.Overhead
+			liar := vxlan(flowOf(foreignMAC, a.mac, false).frame(t, pattern(1100)))[:size]
+			liar[6] = vni
+			encap.IPv4(liar[encap.VXLANSize+encap.EthernetSize:]).SetTotalLength((packets+1)*size - encap.VXLANSize - encap.EthernetSize)
+			train := liar
+			for range packets {
+				train = append(train, in.seal(t, vxlan(frame), 0)...)
+			}
+			in.say(t, a, encap.Datagram{Data: train, SegmentSize: uint16(size)})
+			if got := len(a.port.received()); got != packets {
+				t.Errorf("%d frames came, want %d", got, packets)
+			}
+			a.conserved(t)
+		})
+	}
+}
+
 // TestSealedForAPlainNetworkIsRefused: alone, or in a train with clear text.
 func TestSealedForAPlainNetworkIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
