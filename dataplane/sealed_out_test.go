@@ -80,6 +80,23 @@ func TestEverythingIsSealedInWireSize(t *testing.T) {
 	}
 }
 
+// TestABatchIsLongerThanTheSlab: which is sent then, and used again.
+func TestABatchIsLongerThanTheSlab(t *testing.T) {
+	u := &script{sources: 16, limit: 64}
+	s := newSealedSending(t, u)
+	c := outgoingKind(3)
+	c.dst = encap.Broadcast
+	var frames []wireFrame
+	for range batchSize {
+		super := c.next(4 * sealSlab / batchSize)
+		frames = append(frames, wireFrame{super, leave(super, 1386)})
+	}
+	want := s.transmit(t, frames...)
+	for j := range s.far {
+		sameFlows(t, finished(t, s.far[j].open(t, u)), want)
+	}
+}
+
 // TestAnythingIsSealed: batches of anything, and each flow is in order.
 func TestAnythingIsSealed(t *testing.T) {
 	for seed := range uint64(15) {

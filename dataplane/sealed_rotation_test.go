@@ -71,11 +71,13 @@ func (s *stream) complete(t testing.TB) {
 	}
 }
 
-// pair is two nodes of a sealed network, and conversations between their hosts.
-func pair(t testing.TB, wire *mem.Network, workers int) (a, b *node, streams []*stream) {
+// pair is two nodes of a sealed network, of so many workers each, and conversations
+// between their hosts.
+func pair(t testing.TB, wire *mem.Network, workers [2]int) (a, b *node, streams []*stream) {
 	t.Helper()
-	s := setup{workers: workers, underlay: mem.UnderlayConfig{Sources: 4}, port: mem.PortConfig{Offloads: encap.OffloadCSUM}}
+	s := setup{workers: workers[0], underlay: mem.UnderlayConfig{Sources: 4}, port: mem.PortConfig{Offloads: encap.OffloadCSUM}}
 	a = newSealedNode(t, wire, "10.9.0.1", s, "10.9.0.2")
+	s.workers = workers[1]
 	b = newSealedNode(t, wire, "10.9.0.2", s, "10.9.0.1")
 	for i, ends := range [][2]*node{{a, b}, {b, a}, {a, b}, {b, a}} {
 		f := flowOf(ends[0].mac, ends[1].mac, i%2 == 0)
@@ -89,8 +91,8 @@ func pair(t testing.TB, wire *mem.Network, workers int) (a, b *node, streams []*
 // TestRotationLosesNothing: ten a second, under superframes of TCP and small frames of UDP
 // both ways.
 func TestRotationLosesNothing(t *testing.T) {
-	for _, workers := range []int{1, 3} {
-		t.Run(fmt.Sprintf("workers=%d", workers), func(t *testing.T) {
+	for _, workers := range [][2]int{{1, 1}, {3, 2}} {
+		t.Run(fmt.Sprintf("workers=%d,%d", workers[0], workers[1]), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				wire := newSlowWire()
 				a, b, streams := pair(t, wire, workers)
@@ -136,7 +138,7 @@ func TestARestartedPeerIsHeardAgain(t *testing.T) {
 	for _, back := range []time.Duration{0, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			wire := newSlowWire()
-			a, b, _ := pair(t, wire, 1)
+			a, b, _ := pair(t, wire, [2]int{1, 1})
 			pass(time.Second)
 			for range 3 { // so that there is something to have forgotten
 				must(t, b.vtep.Node().Rotate(b.peers[0]))
