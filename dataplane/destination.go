@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"net/netip"
+	"slices"
 	"sync/atomic"
 
 	"github.com/vxtap/vxtap/crypto"
@@ -13,8 +14,10 @@ import (
 // each set of remotes, so that equal destinations are equal pointers.
 type destination struct {
 	port    *port
-	remotes []netip.AddrPort // one, or for a group MAC any number; empty if port is set
-	peers   []*crypto.Peer   // in a sealed network, those at remotes
+	remotes []netip.AddrPort  // one, or for a group MAC any number; empty if port is set
+	peers   []*crypto.Peer    // in a sealed network, those at remotes
+	counted []*remoteCounters // of each remote
+	network *Network          // whose it is; nil if port is set
 	trains  trains
 }
 
@@ -48,6 +51,11 @@ func (t *trains) taken() {
 // port of a VXLAN datagram says nothing about where its VTEP listens.
 func (d *destination) isRemote(addr netip.Addr) bool {
 	return len(d.remotes) == 1 && d.remotes[0].Addr() == addr
+}
+
+// hasRemote reports whether the VTEP at addr is one of d's.
+func (d *destination) hasRemote(addr netip.Addr) bool {
+	return slices.ContainsFunc(d.remotes, func(r netip.AddrPort) bool { return r.Addr() == addr })
 }
 
 // port is a device of a network, as workers see it.

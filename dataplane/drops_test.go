@@ -95,6 +95,8 @@ type dropCase struct {
 	spent bool // the node's keys are
 	// What its second port answers when written to; without, it has none.
 	write error
+	// Called with the VTEP before it happens.
+	watch func(*dataplane.VTEP)
 }
 
 // The MACs of the node in these tests, of its second port and of one who is elsewhere.
@@ -190,6 +192,9 @@ func (c *dropCase) check(why dataplane.Drop) func(*testing.T) {
 	return func(t *testing.T) {
 		wire := newWire()
 		a := newNode(t, wire, "10.9.0.1", c.setup)
+		if c.watch != nil {
+			c.watch(a.vtep)
+		}
 		if c.write != nil {
 			a.addPort(t, "second", secondMAC, mem.PortConfig{FailWrite: func(*encap.Frame) error { return c.write }})
 		}

@@ -26,6 +26,7 @@ type inWorker struct {
 	stray    counters    // of what belongs to no network
 	merges   merges
 	arrival  arrival
+	sender   sender
 	errors   receiveErrors
 
 	sealer  *sealer // nil: no sealed networks
@@ -47,6 +48,9 @@ func newInWorker(v *VTEP, index int) *inWorker {
 	w.offer(batchSize)
 	return w
 }
+
+// slot is the worker's number in captures.
+func (w *inWorker) slot() int { return len(w.vtep.out) + w.index }
 
 // offer makes the first n datagrams whole buffers again.
 func (w *inWorker) offer(n int) {
@@ -89,16 +93,23 @@ func (w *inWorker) receive() (int, error) {
 func (w *inWorker) batch(n int) {
 	w.gate.enter()
 	defer w.gate.leave()
+	if w.record.begin(w.vtep, w.slot()); w.record.on() {
+		w.recordReceived(w.dgrams[:n])
+	}
 	for i := range w.dgrams[:n] {
 		w.datagram(&w.dgrams[i])
 	}
 	w.settle()
+	w.sender.post(w.index)
 	w.offer(n)
 }
 
 // settle writes what is under way and closes the books.
 func (w *inWorker) settle() {
 	w.merges.close()
+	if w.record.on() {
+		w.recordDropped()
+	}
 	w.worker.settle()
 	w.merges.n = 0
 }
@@ -132,16 +143,13 @@ type arrival struct {
 // first packet of a superframe fills the datagram, that of a train does not.
 func (w *inWorker) datagram(d *encap.Datagram) {
 	if d.Truncated {
-		w.refuse(&w.stray, len(d.Data), DropTruncated)
+		w.refuse(nil, d.Data, DropTruncated)
 		return
 	}
 	a := &w.arrival
 	*a = arrival{outside: d.Remote, from: d.Remote.Addr(), outer: encap.ECNOf(d.TOS)}
-	size := int(d.SegmentSize)
-	if size == 0 || size >= len(d.Data) {
-		size = len(d.Data)
-	}
-	if !w.isSealed(d.Data) && (size == len(d.Data) || w.isSuperframe(d.Data) && !w.hidesSealed(d.Data, size)) {
+	size := w.packetSize(d)
+	if !w.isSealed(d.Data) && size == len(d.Data) {
 		a.hint = d.SegmentSize
 		w.packet(a, d.Data)
 		return
@@ -157,6 +165,15 @@ func (w *inWorker) datagram(d *encap.Datagram) {
 			w.clearPacket(a, packet)
 		}
 	}
+}
+
+// packetSize is the length of each packet of a train but the last; all of it, if it is none.
+func (w *inWorker) packetSize(d *encap.Datagram) int {
+	size := int(d.SegmentSize)
+	if size == 0 || size >= len(d.Data) || !w.isSealed(d.Data) && w.isSuperframe(d.Data) && !w.hidesSealed(d.Data, size) {
+		return len(d.Data)
+	}
+	return size
 }
 
 // isSealed reports whether a packet is to be opened first. To a VTEP without sealed
@@ -187,16 +204,29 @@ func (w *inWorker) hidesSealed(data []byte, size int) bool {
 	return false
 }
 
-// refuse books a packet that goes nowhere.
-func (w *inWorker) refuse(c *counters, bytes int, why Drop) {
+// refuse books a packet that goes nowhere: a frame of network n, or what belongs to none.
+func (w *inWorker) refuse(n *Network, data []byte, why Drop) {
 	w.makeRoom()
-	w.ledger.dropped(w.ledger.enterBytes(c, bytes), why)
+	c := &w.stray
+	if n != nil {
+		c = &n.in[w.index]
+	}
+	entry := w.ledger.enterBytes(c, len(data))
+	w.ledger.dropped(entry, why)
+	if w.record.on() {
+		w.remember(entry, n, data)
+	}
 }
 
 // enter opens an entry in the ledger for the frame at hand.
 func (w *inWorker) enter(c *counters) int {
 	w.makeRoom()
-	return w.ledger.enter(c, &w.inner, &w.layers)
+	entry := w.ledger.enter(c, &w.inner, &w.layers)
+	w.sender.count(&w.ledger.entries[entry])
+	if w.record.on() {
+		w.remember(entry, w.arrival.network, w.inner.Data)
+	}
+	return entry
 }
 
 // makeRoom settles the ledger if it is full: a train brings more packets than that.
@@ -209,7 +239,7 @@ func (w *inWorker) makeRoom() {
 // packet checks one VXLAN packet and finds its network.
 func (w *inWorker) packet(a *arrival, packet []byte) {
 	if len(packet) < encap.VXLANSize {
-		w.refuse(&w.stray, len(packet), DropNoHeader)
+		w.refuse(nil, packet, DropNoHeader)
 		return
 	}
 	if word := encap.VXLAN(packet).Word(); a.network == nil || word != a.header {
@@ -226,25 +256,25 @@ func (w *inWorker) packet(a *arrival, packet []byte) {
 func (w *inWorker) admit(a *arrival, packet []byte) bool {
 	vni, fault := encap.CheckVXLAN(packet, ^uint64(0))
 	if fault == encap.VXLANNoVNI {
-		w.refuse(&w.stray, len(packet), DropNoVNIFlag)
+		w.refuse(nil, packet, DropNoVNIFlag)
 		return false
 	}
 	n := w.vtep.networks.Load().find(vni)
 	if n == nil {
-		w.refuse(&w.stray, len(packet), DropUnknownVNI)
+		w.refuse(nil, packet, DropUnknownVNI)
 		return false
 	}
-	bytes := len(packet) - encap.VXLANSize
+	frame := packet[encap.VXLANSize:]
 	if why := n.refuses(a); why != dropNone {
-		w.refuse(&n.in[w.index], bytes, why)
+		w.refuse(n, frame, why)
 		return false
 	}
 	if _, fault := encap.CheckVXLAN(packet, n.cfg.ReservedBits); fault != encap.VXLANOK {
-		w.refuse(&n.in[w.index], bytes, DropReserved)
+		w.refuse(n, frame, DropReserved)
 		return false
 	}
 	if n.cfg.Closed && !n.heard.Load().has(a.from) {
-		w.refuse(&n.in[w.index], bytes, DropUnknownVTEP)
+		w.refuse(n, frame, DropUnknownVTEP)
 		return false
 	}
 	a.network = n
@@ -256,12 +286,13 @@ func (w *inWorker) frame(a *arrival, data []byte) {
 	n := a.network
 	c := &n.in[w.index]
 	if len(data) < encap.EthernetSize {
-		w.refuse(c, len(data), DropRunt)
+		w.refuse(n, data, DropRunt)
 		return
 	}
 	if macs := [12]byte(data); !a.routed || macs != a.macs {
 		a.macs, a.routed = macs, true
 		a.port, a.refuse = w.route(n, encap.Ethernet(data), a.from)
+		w.sender.turn(n, a.from, w.index)
 	}
 	f := &w.inner
 	*f = encap.Frame{Data: data}
@@ -302,6 +333,7 @@ func (w *inWorker) toPort(a *arrival, c *counters) {
 		w.merges.take(f.Offload)
 	}
 	if w.merges.join() {
+		w.sender.countOne(len(f.Data))
 		return
 	}
 	if w.merges.full() {

@@ -128,13 +128,20 @@ func (t *tally) count(e *ledgerEntry) {
 	t.copies += e.delivered - forwarded
 	e.held = min(e.held, e.weight-forwarded)
 	t.waiting += e.held
-	if lost := e.weight - forwarded - e.held; lost > 0 {
-		why := e.drop
-		if why == dropNone { // nobody wanted it
-			why = DropNoDestination
-		}
+	if lost, why := e.lost(); lost > 0 {
 		t.drops[why].Add(lost)
 	}
+}
+
+// lost is how many of an entry's wire-size frames are dropped, and why.
+func (e *ledgerEntry) lost() (frames uint64, why Drop) {
+	if e.delivered+e.held >= e.weight {
+		return 0, dropNone
+	}
+	if e.drop == dropNone { // nobody wanted it
+		return e.weight - e.delivered - e.held, DropNoDestination
+	}
+	return e.weight - e.delivered - e.held, e.drop
 }
 
 // post brings the sums to the counters.

@@ -55,7 +55,10 @@ func (n *Network) checkMember(addr netip.AddrPort) error {
 
 // newDestination returns a destination for remotes; in a sealed network all are members.
 func (n *Network) newDestination(remotes ...netip.AddrPort) *destination {
-	d := &destination{remotes: remotes}
+	d := &destination{remotes: remotes, network: n}
+	for _, r := range remotes {
+		d.counted = append(d.counted, n.counted(r.Addr()))
+	}
 	if n.cfg.Sealed {
 		for _, r := range remotes {
 			d.peers = append(d.peers, n.peers[r.Addr()])

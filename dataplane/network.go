@@ -31,6 +31,7 @@ type Network struct {
 	header [encap.VXLANSize]byte
 
 	out, in []counters // one for each worker
+	book    remoteBook
 
 	peers   map[netip.Addr]*crypto.Peer // of a sealed network, by VTEP address
 	members addrSet                     // their addresses
@@ -54,6 +55,7 @@ func newNetwork(v *VTEP, cfg NetworkConfig) *Network {
 		remotes: make(map[netip.AddrPort]*destination),
 		named:   make(map[netip.Addr][]namedRemote),
 	}
+	n.book.init(len(v.out))
 	n.setPeers(cfg.Peers)
 	n.table = fdb.New(n.released)
 	n.table.Watch(n.setNamed)

@@ -37,6 +37,7 @@ func newOutWorker(v *VTEP, index int) (*outWorker, error) {
 	w.init(v, index)
 	w.sends.init(v.cfg.Underlays[index], v.cfg.FlowSeed, &w.ledger)
 	w.sends.clock, w.sends.notices = w.clock, v.keeper.notices
+	w.sends.record, w.sends.index = &w.record, index
 	if v.sealer != nil {
 		w.sends.seal = sealing{sealer: v.sealer, queue: index, slab: make([]byte, sealSlab)}
 	}
@@ -102,10 +103,16 @@ func (w *outWorker) serve(token int) int {
 		w.vtep.portFailed(p, err)
 		return 0
 	}
+	if w.record.begin(w.vtep, w.index); w.record.on() {
+		w.recordRead(p, w.frames[:n])
+	}
 	for i := range w.frames[:n] {
 		w.frame(p, &w.frames[i], w.slab[i])
 	}
 	w.sends.flush()
+	if w.record.on() {
+		w.recordDropped(p, w.frames[:n])
+	}
 	w.settle()
 	w.sends.bringHeld()
 	w.offer(n)

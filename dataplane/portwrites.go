@@ -18,6 +18,8 @@ type portWrites struct {
 	entries [batchSize]int
 	n       int
 	cut     segmentWriter
+	record  *recording
+	entry   [1]int // of a frame that is recorded by itself
 }
 
 // add queues a frame for p on behalf of a ledger entry. What p does not take as it is
@@ -25,7 +27,7 @@ type portWrites struct {
 func (w *portWrites) add(p *port, f *encap.Frame, entry int) {
 	if !p.offload.load().Takes(f.Offload) {
 		w.flush() // keep the order of the flow
-		w.cut.write(p.queues[w.index], f, entry, w.ledger)
+		w.segment(p, f, entry)
 		return
 	}
 	if w.n == batchSize {
@@ -54,6 +56,9 @@ func (w *portWrites) write(p *port, i, j int) {
 	q := p.queues[w.index]
 	for i < j {
 		n, err := q.Write(w.frames[i:j])
+		if w.record.on() {
+			w.record.written(p, w.frames[i:i+n], w.entries[i:i+n])
+		}
 		for ; n > 0; n-- {
 			w.ledger.delivered(w.entries[i])
 			i++
@@ -63,12 +68,21 @@ func (w *portWrites) write(p *port, i, j int) {
 		}
 		if errors.Is(err, errors.ErrUnsupported) {
 			p.offload.refresh(p.queues)
-			w.cut.write(q, &w.frames[i], w.entries[i], w.ledger)
+			w.segment(p, &w.frames[i], w.entries[i])
 		} else {
 			w.ledger.dropped(w.entries[i], portDrop(err))
 		}
 		i++
 	}
+}
+
+// segment writes a frame that p does not take as it is.
+func (w *portWrites) segment(p *port, f *encap.Frame, entry int) {
+	if w.record.on() { // it is seen whole, as on a device with offloads
+		w.cut.frames[0], w.entry[0] = *f, entry
+		w.record.written(p, w.cut.frames[:1], w.entry[:])
+	}
+	w.cut.write(p.queues[w.index], f, entry, w.ledger)
 }
 
 // portDrop names the reason for which a port did not take a frame.

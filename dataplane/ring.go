@@ -38,5 +38,8 @@ func (r *ring[T]) take() (v T, ok bool) {
 	return v, true
 }
 
+// full reports whether there is no room for another; the worker's question.
+func (r *ring[T]) full() bool { return r.tail.Load()-r.head.Load() == uint64(len(r.slots)) }
+
 // waiting reports whether there is anything to take.
 func (r *ring[T]) waiting() bool { return r.head.Load() != r.tail.Load() }

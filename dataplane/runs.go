@@ -3,6 +3,7 @@ package dataplane
 import (
 	"net/netip"
 
+	"github.com/vxtap/vxtap/crypto"
 	"github.com/vxtap/vxtap/encap"
 )
 
@@ -37,8 +38,17 @@ type run struct {
 type outer struct {
 	to               *destination
 	remote           netip.AddrPort // one of to's
-	source, tos, ttl uint8          // as in encap.Datagram
-	sealed           bool           // each datagram is one slice of the same slab
+	counted          *remoteCounters
+	source, tos, ttl uint8 // as in encap.Datagram
+	sealed           bool  // each datagram is one slice of the same slab
+}
+
+// overhead is how many bytes of each datagram are none of its frame's.
+func (o *outer) overhead() int {
+	if o.sealed {
+		return crypto.Overhead + encap.VXLANSize
+	}
+	return encap.VXLANSize
 }
 
 // begin empties r for datagrams under o.

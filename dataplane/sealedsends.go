@@ -63,7 +63,8 @@ func (s *sends) addSealedSegments(out *outgoing, o *outer, list []*destination) 
 // sealForAll seals a VXLAN header and frame for each peer.
 func (s *sends) sealForAll(o *outer, list []*destination, plain []byte, flags uint16, entry int) {
 	for _, o.to = range list {
-		for _, p := range o.to.peers {
+		for i, p := range o.to.peers {
+			o.counted = o.to.counted[i]
 			if key := p.Sending(); key != nil {
 				s.sealFor(p, key, *o, plain, flags, entry)
 			} else {
@@ -99,7 +100,7 @@ func (s *sends) hold(p *crypto.Peer, o *outer, plain []byte, flags uint16, entry
 		return
 	}
 	s.ledger.hold(heldFrame{
-		peer: p, plain: bytes.Clone(plain), flags: flags, tos: o.tos, ttl: o.ttl,
+		peer: p, network: o.to.network, counted: o.counted, plain: bytes.Clone(plain), flags: flags, tos: o.tos, ttl: o.ttl,
 		until: time.Now().Add(keyWait), entry: entry,
 	})
 	p.Want()

@@ -21,6 +21,8 @@ type sealer struct {
 
 	messages []crypto.Message
 	sealed   []byte
+	record   recording
+	index    int // of its counters, behind those of the workers
 }
 
 // letter is a message of a handshake, or a keepalive, on its way from an in-worker to the
@@ -49,7 +51,7 @@ func newSealer(cfg Config) (*sealer, error) {
 	s.waiting.peers = make(map[*crypto.Peer]*heldFrames)
 	sealing := *cfg.Sealing
 	sealing.Local = netip.AddrPortFrom(bareAddr(cfg.Local), cfg.Port)
-	sealing.Queues = len(cfg.Underlays)
+	sealing.Queues, s.index = len(cfg.Underlays), len(cfg.Underlays)
 	sealing.Wake = func() { nudge(s.wake) }
 	var err error
 	if s.node, err = crypto.NewNode(sealing); err != nil {
@@ -77,12 +79,13 @@ func (v *VTEP) seal() {
 		select {
 		case <-s.stop:
 			for _, h := range s.waiting.empty() {
-				h.dropped(DropNoKey)
+				s.dropped(&h, DropNoKey)
 			}
 			return
 		case <-s.wake:
 		case <-timer.C:
 		}
+		s.record.begin(v, 2*s.index)
 		v.readLetters()
 		var next time.Duration
 		s.messages, next = s.node.Poll(s.messages[:0])
@@ -113,8 +116,10 @@ func (v *VTEP) readLetters() {
 // by the node.
 func (v *VTEP) post() {
 	for _, m := range v.sealer.messages {
-		d := encap.Datagram{Data: m.Data, Remote: m.To, TTL: DefaultTTL}
-		_ = v.cfg.Underlays[0].Post(&d)
+		d := encap.Datagram{Data: m.Data, Remote: m.To, TTL: DefaultTTL, Source: encap.SourceListen}
+		if v.cfg.Underlays[0].Post(&d) == nil {
+			v.sealer.record.sent(nil, &d)
+		}
 	}
 }
 
@@ -127,7 +132,7 @@ func (v *VTEP) sendHeld() time.Duration {
 	now := time.Now()
 	ready, late, next := v.sealer.waiting.fetch(now)
 	for i := range late {
-		late[i].dropped(DropNoKey)
+		v.sealer.dropped(&late[i], DropNoKey)
 	}
 	for i := range ready {
 		v.sendHeldFrame(&ready[i])
@@ -138,22 +143,32 @@ func (v *VTEP) sendHeld() time.Duration {
 	return max(next.Sub(now), 0)
 }
 
+// dropped books a frame that will not leave.
+func (s *sealer) dropped(h *heldFrame, why Drop) {
+	if s.record.on() && h.decides {
+		s.recordHeld(h, why)
+	}
+	h.dropped(why)
+}
+
 func (v *VTEP) sendHeldFrame(h *heldFrame) {
 	s := v.sealer
 	key := h.peer.Sending()
 	if key == nil { // it has ended again
-		h.dropped(DropNoKey)
+		s.dropped(h, DropNoKey)
 		return
 	}
 	var ok bool
 	if s.sealed, ok = key.Seal(crypto.ControlQueue, s.sealed[:0], h.plain, h.flags); !ok {
-		h.dropped(DropKeySpent)
+		s.dropped(h, DropKeySpent)
 		return
 	}
-	d := encap.Datagram{Data: s.sealed, Remote: h.peer.Endpoint(), TOS: h.tos, TTL: h.ttl}
+	d := encap.Datagram{Data: s.sealed, Remote: h.peer.Endpoint(), TOS: h.tos, TTL: h.ttl, Source: encap.SourceListen}
 	if err := v.cfg.Underlays[0].Post(&d); err != nil {
-		h.dropped(sendDrop(err))
+		s.dropped(h, sendDrop(err))
 		return
 	}
+	s.record.sent(h.network, &d)
+	h.counted.sent(s.index, 1, len(h.plain)-encap.VXLANSize)
 	h.sent()
 }

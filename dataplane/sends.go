@@ -35,6 +35,9 @@ type sends struct {
 
 	seal sealing
 
+	record *recording
+	index  int // of the worker
+
 	clock   *atomic.Uint32 // the VTEP's
 	notices chan<- Event   // of trains that were refused; what it has no room for is left out
 }
@@ -61,7 +64,8 @@ func (s *sends) init(u Underlay, seed uint64, l *ledger) {
 // unless it is a superframe.
 func (s *sends) add(out *outgoing, to *destination) {
 	o := outer{to: to, source: s.source(out), tos: outerTOS(out), ttl: out.network.cfg.TTL}
-	for _, o.remote = range to.remotes {
+	for i := range to.remotes {
+		o.remote, o.counted = to.remotes[i], to.counted[i]
 		if out.frame.Offload.GSO != encap.GSONone {
 			s.addSegments(out, &o)
 			continue
@@ -143,6 +147,9 @@ func (s *sends) flush() {
 		sent, err := s.underlay.Send(s.dgrams[i:s.n])
 		for _, r := range s.order[i : i+sent] {
 			s.delivered(r)
+			if s.record.on() {
+				s.recordRun(r)
+			}
 		}
 		if i += sent; i < s.n {
 			s.failed(s.order[i], err)
@@ -176,6 +183,7 @@ func (s *sends) delivered(r *run) {
 	if r.segments > 1 {
 		r.to.trains.taken()
 	}
+	r.counted.sent(s.index, r.segments, r.bytes-r.segments*r.overhead())
 	for _, entry := range r.entries[:r.segments] {
 		s.ledger.deliveredSegment(int(entry))
 	}
@@ -200,6 +208,10 @@ func (s *sends) failed(r *run, err error) {
 			continue
 		}
 		s.ledger.deliveredSegment(int(r.entries[i]))
+		r.counted.sent(s.index, 1, s.one[0].Len()-r.overhead())
+		if s.record.on() {
+			s.record.sent(r.to.network, &s.one[0])
+		}
 		helped = helped || s.one[0].Len() == r.size
 	}
 	if !helped {

@@ -11,6 +11,8 @@ type NetworkStats struct {
 	// MovesHeld is how often a MAC was not followed to another remote because it moves to
 	// and fro.
 	MovesHeld uint64
+	// Remotes is what went to and came from each remote.
+	Remotes []RemoteCounts
 	// Learned and Static are how many entries of these classes the table has now.
 	Learned, Static int
 }
@@ -23,6 +25,7 @@ func (n *Network) Stats() NetworkStats {
 		Refused: n.table.Refused(),
 
 		MovesHeld: n.flaps.held.Load(),
+		Remotes:   n.book.counts(),
 		Learned:   n.table.Count(fdb.Learned),
 		Static:    n.table.Count(fdb.Static),
 	}

@@ -14,13 +14,13 @@ func (w *inWorker) sealedPacket(a *arrival, packet []byte) {
 		return
 	}
 	if len(packet) < crypto.Overhead {
-		w.refuse(&w.stray, len(packet), DropSealedHeader)
+		w.refuse(nil, packet, DropSealedHeader)
 		return
 	}
 	if index := crypto.Header(packet).Index(); a.key == nil || index != a.index {
 		key := w.sealer.node.Receiving(index)
 		if key == nil {
-			w.refuse(&w.stray, len(packet), DropUnknownSession)
+			w.refuse(nil, packet, DropUnknownSession)
 			return
 		}
 		a.from = key.Peer().VTEP().Addr()
@@ -28,7 +28,7 @@ func (w *inWorker) sealedPacket(a *arrival, packet []byte) {
 	}
 	plain, flags, verdict := a.key.Open(packet)
 	if verdict != crypto.Opened {
-		w.refuse(&w.stray, len(packet), sealedDrop(verdict))
+		w.refuse(nil, packet, sealedDrop(verdict))
 		return
 	}
 	a.partial = flags&crypto.FlagPartialChecksum != 0
@@ -53,7 +53,7 @@ func sealedDrop(v crypto.Verdict) Drop {
 func (w *inWorker) forSealer(from netip.AddrPort, message []byte) {
 	l := &w.letter
 	if len(message) > len(l.data) {
-		w.refuse(&w.stray, len(message), DropSealedHeader)
+		w.refuse(nil, message, DropSealedHeader)
 		return
 	}
 	l.from, l.size = from, copy(l.data[:], message)

@@ -24,7 +24,8 @@ type VTEP struct {
 	clock    atomic.Uint32         // seconds since then, coarse
 	broken   atomic.Pointer[error] // what ended a worker
 	keeper   keeper
-	sealer   *sealer // nil: no sealed networks
+	sealer   *sealer                    // nil: no sealed networks
+	captures atomic.Pointer[captureSet] // nil: none run
 
 	sending, receiving sync.WaitGroup
 

@@ -22,7 +22,9 @@ type heldFrame struct {
 	peer     *crypto.Peer
 	plain    []byte // its own: VXLAN header and frame
 	flags    uint16 // of the sealed header
-	tos, ttl uint8  // of the outer header
+	network  *Network
+	counted  *remoteCounters
+	tos, ttl uint8 // of the outer header
 	until    time.Time
 
 	entry    int       // in the ledger of the batch that it came with

@@ -23,11 +23,13 @@ type worker struct {
 	clock     *atomic.Uint32
 	layers    encap.Layers
 	vigil     vigil
+	record    recording
 }
 
 func (w *worker) init(v *VTEP, index int) {
 	w.vtep, w.index, w.clock = v, index, &v.clock
 	w.writes.index, w.writes.ledger = index, &w.ledger
+	w.record.queue, w.writes.record = index, &w.record
 	w.vigil.limit = v.cfg.BusyPoll
 	w.sightings.slots = make([]sighting, ringSize)
 }
