@@ -26,6 +26,12 @@ type Datagram struct {
 	TOS uint8
 	// TTL is the outer TTL or hop limit; 0 when sending leaves it to the system.
 	TTL uint8
+	// Interface is the index of the interface by which what is sent to a multicast group
+	// leaves; 0 leaves it to the system. Not set on receipt.
+	Interface uint32
+	// NoChecksum sends a datagram, no train, without a UDP checksum, from a source port of
+	// its own. Not set on receipt.
+	NoChecksum bool
 	// Truncated: the datagram was longer than the buffer. Set on receipt only.
 	Truncated bool
 }

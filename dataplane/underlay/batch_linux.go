@@ -17,8 +17,9 @@ type linuxSocket struct {
 	out  *sender
 	post *sender // of Post: message headers of its own, and the listening socket only
 
+	config       Config
 	closed       atomic.Bool
-	wake         int // eventfd; readable from Close on
+	wake         int // eventfd; readable from Close on, and when a receiver is to look up
 	ports        []uint16
 	feature      []Feature
 	wantedBuffer int
@@ -49,8 +50,7 @@ func (s *linuxSocket) Close() error {
 	if s.closed.Swap(true) {
 		return net.ErrClosed
 	}
-	one := [8]byte{7: 1} // not zero in either byte order
-	_, _ = unix.Write(s.wake, one[:])
+	s.nudge()
 	s.in.busy.Lock()
 	defer s.in.busy.Unlock()
 	s.out.busy.Lock()
@@ -63,8 +63,9 @@ func (s *linuxSocket) Close() error {
 	s.drops.read(s.in.fd)
 	s.got = bufferSize(s.in.fd)
 	s.gone = true
+	s.in.groups.close()
 	unix.Close(s.wake)
-	for _, o := range s.out.sources {
+	for _, o := range append(s.out.sources, s.out.bare...) {
 		unix.Close(o.fd)
 	}
 	return unix.Close(s.in.fd)
@@ -78,7 +79,7 @@ func (s *linuxSocket) Drops() uint64 {
 	if !s.gone {
 		s.drops.read(s.in.fd)
 	}
-	return s.drops.total
+	return s.drops.total + s.in.groups.dropped()
 }
 
 func (s *linuxSocket) receiveBuffer() (got, wanted int) {

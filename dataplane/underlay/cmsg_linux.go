@@ -2,6 +2,7 @@ package underlay
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"golang.org/x/sys/unix"
 
@@ -9,8 +10,9 @@ import (
 )
 
 // controlSize holds the most control messages that a datagram has, in bytes: TOS,
-// TTL, segment size, each a header of up to 16 bytes and a value padded to 8.
-const controlSize = 3 * (16 + 8)
+// TTL, segment size, each a header of up to 16 bytes and a value padded to 8; and the
+// interface that it leaves by.
+const controlSize = 3*(16+8) + 16 + 24
 
 // readControl sets the fields of d that arrive as control messages. Unknown messages
 // and those cut short are passed over.
@@ -67,6 +69,24 @@ func writeControl(b []byte, v6 bool, d *encap.Datagram) int {
 		n += unix.CmsgSpace(2)
 	}
 	return n
+}
+
+// writeInterface puts a control message in b that has a datagram leave by an interface,
+// from a local address, and returns its length. It is a struct in_pktinfo (index,
+// source, destination) or in6_pktinfo (source, index); without the source, the kernel would
+// choose one and not keep the socket's.
+func writeInterface(b []byte, local netip.Addr, index uint32) int {
+	if local.Is4() {
+		value := putMessage(b, unix.IPPROTO_IP, unix.IP_PKTINFO, unix.SizeofInet4Pktinfo)
+		clear(value)
+		binary.NativeEndian.PutUint32(value, index)
+		*(*[4]byte)(value[4:]) = local.As4()
+		return unix.CmsgSpace(unix.SizeofInet4Pktinfo)
+	}
+	value := putMessage(b, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, unix.SizeofInet6Pktinfo)
+	*(*[16]byte)(value) = local.As16()
+	binary.NativeEndian.PutUint32(value[16:], index)
+	return unix.CmsgSpace(unix.SizeofInet6Pktinfo)
 }
 
 // putMessage writes the header of a control message whose value takes size bytes, and

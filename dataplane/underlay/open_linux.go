@@ -67,7 +67,7 @@ func openLinux(config Config, scope uint32, at place) (*linuxSocket, error) {
 		unix.Close(listen)
 		return nil, fmt.Errorf("opening an eventfd: %w", err)
 	}
-	s := &linuxSocket{wake: wake, feature: features, wantedBuffer: config.ReceiveBuffer}
+	s := &linuxSocket{config: config, wake: wake, feature: features, wantedBuffer: config.ReceiveBuffer}
 	s.in = newReceiver(kernel, listen, wake, &s.closed)
 	s.out = newSender(kernel, config.Local, scope, &s.closed)
 	s.out.listen.fd = listen
@@ -178,6 +178,7 @@ func newSocket(config Config, at netip.AddrPort) (int, error) {
 		}
 	}
 	force(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, config.SendBuffer)
+	_ = hearNot(fd, at.Addr()) // a VTEP refuses its own datagrams in any case
 	return fd, nil
 }
 

@@ -147,6 +147,12 @@ func (s *portableSocket) Close() error {
 	return s.listen.Close()
 }
 
+// join refuses: a socket that is bound to a group is not to be had everywhere.
+func (s *portableSocket) join(netip.AddrPort, int) (func() error, error) { return nil, errPortable }
+
+// allowNoChecksum refuses: package net has no such sockets.
+func (s *portableSocket) allowNoChecksum() error { return errPortable }
+
 // Drops is unknown here.
 func (s *portableSocket) Drops() uint64 { return 0 }
 

@@ -20,9 +20,10 @@ type receiver struct {
 	closed *atomic.Bool
 	// busy is held by Recv while it runs, so that Close does not take the descriptors
 	// away under it. It is never contended but by Close.
-	busy sync.Mutex
-	fd   int
-	wait [2]unix.PollFd // the socket, and the eventfd that Close writes to
+	busy   sync.Mutex
+	fd     int
+	wait   []unix.PollFd // the socket, the eventfd that Close writes to, and those of groups
+	groups groups
 
 	// msgs[i] gathers into buffers[i], which is dgrams[i].Data of the call under way,
 	// and has its sender in names[i] and what the kernel says about it in control[i].
@@ -35,7 +36,7 @@ type receiver struct {
 // newReceiver returns the receiver of socket fd, with all headers linked to their parts.
 func newReceiver(sys system, fd, wake int, closed *atomic.Bool) *receiver {
 	r := &receiver{sys: sys, fd: fd, closed: closed}
-	r.wait = [2]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(wake), Events: unix.POLLIN}}
+	r.wait = []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(wake), Events: unix.POLLIN}}
 	for i := range r.msgs {
 		h := &r.msgs[i].hdr
 		h.Name = &r.names[i][0]
@@ -60,7 +61,7 @@ func (r *receiver) recv(dgrams []encap.Datagram, wait bool) (int, error) {
 			return 0, nil
 		}
 		r.load(dgrams)
-		n, errno := r.sys.recvmmsg(r.fd, r.msgs[:len(dgrams)])
+		n, errno := r.take(len(dgrams))
 		switch errno {
 		case 0:
 			r.unload(dgrams[:n])
@@ -71,7 +72,7 @@ func (r *receiver) recv(dgrams []encap.Datagram, wait bool) (int, error) {
 			if !wait {
 				return 0, nil
 			}
-			_, errno = r.sys.poll(r.wait[:], -1)
+			errno = r.sleep()
 			if errno == 0 || errno == unix.EINTR {
 				continue
 			}

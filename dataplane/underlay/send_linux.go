@@ -34,6 +34,8 @@ type sender struct {
 
 	listen  outlet
 	sources []outlet // a power of two or empty
+	bare    []outlet // as many, at least one, that send no checksum; empty until wanted
+	local   netip.Addr
 
 	// As in the receiver, but that the messages of a run share out the buffers.
 	wait    [1]unix.PollFd
@@ -52,7 +54,7 @@ type outlet struct {
 
 // newSender returns a sender whose outlets are still to be set.
 func newSender(sys system, local netip.AddrPort, scope uint32, closed *atomic.Bool) *sender {
-	s := &sender{sys: sys, closed: closed, v6: local.Addr().Is6(), scope: scope}
+	s := &sender{sys: sys, closed: closed, v6: local.Addr().Is6(), scope: scope, local: local.Addr()}
 	for i := range s.msgs {
 		s.msgs[i].hdr.Name = &s.names[i][0]
 	}
@@ -72,7 +74,7 @@ func (s *sender) send(dgrams []encap.Datagram) (int, error) {
 		run, errno := s.load(dgrams[sent:])
 		if errno == 0 {
 			var n int
-			n, errno = s.flush(s.outlet(dgrams[sent].Source), run)
+			n, errno = s.flush(s.outletOf(&dgrams[sent]), run)
 			sent += n
 		}
 		if errno != 0 {
@@ -80,6 +82,19 @@ func (s *sender) send(dgrams []encap.Datagram) (int, error) {
 		}
 	}
 	return sent, nil
+}
+
+// outletOf returns the socket that d is to leave from, nil if there is none.
+func (s *sender) outletOf(d *encap.Datagram) *outlet {
+	switch i := int(d.Source); {
+	case !d.NoChecksum:
+		return s.outlet(d.Source)
+	case i < len(s.bare):
+		return &s.bare[i]
+	case len(s.bare) > 0:
+		return &s.bare[0]
+	}
+	return nil
 }
 
 // outlet returns the socket that a Source stands for, nil if there is none.
@@ -104,7 +119,7 @@ func (s *sender) load(dgrams []encap.Datagram) (int, unix.Errno) {
 		if errno != 0 && n == 0 {
 			return 0, errno
 		}
-		if errno != 0 || d.Source != dgrams[0].Source || 1+len(d.More) > len(free) {
+		if errno != 0 || d.Source != dgrams[0].Source || d.NoChecksum != dgrams[0].NoChecksum || 1+len(d.More) > len(free) {
 			break
 		}
 		free = s.put(n, d, free)
@@ -116,7 +131,7 @@ func (s *sender) load(dgrams []encap.Datagram) (int, unix.Errno) {
 // check refuses what no system call should be asked.
 func (s *sender) check(d *encap.Datagram) unix.Errno {
 	switch {
-	case s.outlet(d.Source) == nil:
+	case s.outletOf(d) == nil:
 		return unix.EINVAL
 	case d.Remote.Addr().Unmap().Is6() != s.v6 || !d.Remote.IsValid():
 		return unix.EAFNOSUPPORT
@@ -130,7 +145,11 @@ func (s *sender) check(d *encap.Datagram) unix.Errno {
 func (s *sender) put(i int, d *encap.Datagram, free []unix.Iovec) []unix.Iovec {
 	h := &s.msgs[i].hdr
 	remote := netip.AddrPortFrom(d.Remote.Addr().Unmap(), d.Remote.Port())
-	h.Namelen = s.names[i].put(remote, s.scope)
+	scope := s.scope
+	if d.Interface != 0 {
+		scope = d.Interface
+	}
+	h.Namelen = s.names[i].put(remote, scope)
 
 	setBuffer(&free[0], d.Data)
 	for k, b := range d.More {
@@ -141,6 +160,9 @@ func (s *sender) put(i int, d *encap.Datagram, free []unix.Iovec) []unix.Iovec {
 
 	h.Control = nil
 	n := writeControl(s.control[i][:], s.v6, d)
+	if d.Interface != 0 {
+		n += writeInterface(s.control[i][n:], s.local, d.Interface)
+	}
 	if n > 0 {
 		h.Control = &s.control[i][0]
 	}

@@ -29,6 +29,10 @@ type driver interface {
 	Drops() uint64
 	Close() error
 
+	// join hears a group on the interface with an index, until leave is called.
+	join(at netip.AddrPort, device int) (leave func() error, err error)
+	allowNoChecksum() error
+
 	name() string
 	// listenPort is the port that the system chose, or was told.
 	listenPort() uint16

@@ -1,0 +1,52 @@
+package underlay
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// allowNoChecksum implements driver.
+func (s *linuxSocket) allowNoChecksum() error {
+	s.out.busy.Lock()
+	defer s.out.busy.Unlock()
+	switch {
+	case s.closed.Load():
+		return net.ErrClosed
+	case len(s.out.bare) > 0:
+		return nil
+	}
+	fds, _, err := openSources(s.config.Local.Addr(), max(len(s.out.sources), 1), func(at netip.AddrPort) (int, error) {
+		return openBare(s.config, at, s.out.scope)
+	})
+	if err != nil {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+		return err
+	}
+	for _, fd := range fds {
+		s.out.bare = append(s.out.bare, outlet{fd: fd})
+	}
+	return nil
+}
+
+// openBare opens a source-port socket that sends no checksums.
+func openBare(config Config, at netip.AddrPort, scope uint32) (int, error) {
+	fd, err := openSource(config, at, scope)
+	if err != nil {
+		return -1, err
+	}
+	if at.Addr().Is6() { // RFC 6935 section 5 lets tunnels do this
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_NO_CHECK6_TX, 1)
+	} else {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_NO_CHECK, 1)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("setting SO_NO_CHECK or UDP_NO_CHECK6_TX: %w", err)
+	}
+	return fd, nil
+}
