@@ -232,3 +232,39 @@ func TestDataConfirms(t *testing.T) {
 	agree(t, a, b)
 	exchange(t, a, b, 10, 5)
 }
+
+// Handshakes that cross end in another order at one end than at the other. Both ends still
+// take the same epoch for the newest, or each would drop what the other sends in.
+func TestCrossingHandshakesEndAlike(t *testing.T) {
+	n := newNetwork(t, 9)
+	a, b := n.connected(nil)
+	n.attack = func(d datagram) []datagram {
+		late := time.Duration(0)
+		switch {
+		case d.data[0] == crypto.TypeResponse && d.from == b.addr:
+			late = 30 * time.Millisecond
+		case d.data[0] == crypto.TypeKeepalive && d.from == b.addr:
+			late = 50 * time.Millisecond
+		default:
+			return []datagram{d}
+		}
+		n.land(d, late)
+		return nil
+	}
+	before := a.status(b).Epoch
+	if err := a.Rotate(a.peer(b)); err != nil {
+		t.Fatal(err)
+	}
+	n.runFor(10 * time.Millisecond) // b has answered, and begins its own
+	if err := b.Rotate(b.peer(a)); err != nil {
+		t.Fatal(err)
+	}
+	n.runFor(90 * time.Millisecond)
+	n.attack = nil
+	agree(t, a, b)
+	if got := a.status(b).Epoch; got != before+2 {
+		t.Errorf("epoch %d, want %d", got, before+2)
+	}
+	n.runFor(2 * time.Minute) // after the grace
+	exchange(t, a, b, 1, 5)
+}
