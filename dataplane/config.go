@@ -16,6 +16,8 @@ const (
 	DefaultTTL     = 64
 	DefaultAgeing  = 300 * time.Second // IEEE 802.1Q, and Linux
 	DefaultMaxMACs = 65536
+
+	defaultMTU = 1500 // of Ethernet
 )
 
 // Config describes a VTEP.
@@ -27,6 +29,11 @@ type Config struct {
 	// Underlays are the queues of the UDP side; at least one. There are as many workers
 	// in each direction as there are queues. The VTEP closes them.
 	Underlays []Underlay
+	// MTU is that of the interface with Local, in bytes of IP packet; 0 means 1500.
+	MTU int
+	// Paths tells which remotes a narrower link leads to; nil if nobody can. The VTEP
+	// closes it.
+	Paths Paths
 	// NewPoller makes what an out-worker waits with; called once per worker.
 	NewPoller func() (Poller, error)
 	// BusyPoll is how long a worker that was just busy looks for more before it sleeps,
@@ -40,7 +47,7 @@ type Config struct {
 	// FlowSeed seeds the hash from which source ports are chosen; 0 means random.
 	FlowSeed uint64
 	// Events receives what happened to the VTEP; nil if nobody listens. It is called
-	// from one goroutine and must not block for long, nor call the VTEP's Close.
+	// for one event at a time and must not block for long, nor call the VTEP's Close.
 	Events func(Event)
 }
 
@@ -61,6 +68,8 @@ type NetworkConfig struct {
 	// Closed: only remotes of the flood list and of static or controlled entries are
 	// heard.
 	Closed bool
+	// MSSClamp: TCP connections through the tunnel announce no larger segments than fit.
+	MSSClamp bool
 	// Ageing is how long a learned MAC is kept after its last frame; 0 means
 	// DefaultAgeing, negative means for ever.
 	Ageing time.Duration
@@ -104,6 +113,7 @@ var (
 //   - a port of network VNI failed and was taken out;
 //   - the route to Remote takes no trains of datagrams, so that each is sent by itself:
 //     nothing is lost but speed, and it is told once of each remote;
+//   - the path to Remote has become narrower, or less narrow, than it was: PathMTU;
 //   - MAC on network VNI moved to and fro between remotes, and stays where it is for a while;
 //   - a worker ended, and the VTEP with it, if Port, Remote and MAC are unset.
 type Event struct {
@@ -112,6 +122,8 @@ type Event struct {
 	Remote netip.AddrPort
 	MAC    encap.MAC
 	Err    error
+
+	PathMTU int // in bytes of IP packet
 }
 
 // limitedBroadcast is everybody on the link (RFC 919 section 7).

@@ -17,6 +17,7 @@ type counters struct {
 	forwarded      atomic.Uint64
 	forwardedBytes atomic.Uint64
 	copies         atomic.Uint64
+	answers        atomic.Uint64
 	waiting        atomic.Int64 // a level; also written by the sealer
 	drops          [numDrops]atomic.Uint64
 	_              [cacheLine]byte
@@ -30,6 +31,7 @@ type Counts struct {
 	Forwarded      uint64           // frames that reached at least one destination
 	ForwardedBytes uint64           // their bytes, once each
 	Copies         uint64           // further copies that flooding made
+	Answers        uint64           // ICMP errors that told of frames too big for the tunnel
 	Waiting        uint64           // frames that wait for a session with their peer, now
 	Drops          [numDrops]uint64 // by Drop
 }
@@ -49,6 +51,7 @@ func (c *Counts) add(k *counters) {
 	c.Forwarded += k.forwarded.Load()
 	c.ForwardedBytes += k.forwardedBytes.Load()
 	c.Copies += k.copies.Load()
+	c.Answers += k.answers.Load()
 	c.Waiting += uint64(k.waiting.Load())
 	for i := range k.drops {
 		c.Drops[i] += k.drops[i].Load()

@@ -16,6 +16,7 @@ type destination struct {
 	port    *port
 	remotes []netip.AddrPort  // one, or for a group MAC any number; empty if port is set
 	peers   []*crypto.Peer    // in a sealed network, those at remotes
+	paths   []path            // to each of remotes
 	counted []*remoteCounters // of each remote
 	network *Network          // whose it is; nil if port is set
 	trains  trains

@@ -1,6 +1,10 @@
 package dataplane
 
-import "github.com/vxtap/vxtap/encap"
+import (
+	"net/netip"
+
+	"github.com/vxtap/vxtap/encap"
+)
 
 // Queue is one queue of a port: a TAP queue, or one in memory. Out-worker i reads
 // queue i of every port; any worker writes to it.
@@ -58,6 +62,18 @@ type Poller interface {
 	// Poll is Wait that does not block: it returns 0 if no token is ready.
 	Poll(ready []int) (int, error)
 	// Close ends a Wait that is under way and all later ones.
+	Close() error
+}
+
+// Paths is what this host and the routers beyond know of the ways to remotes.
+type Paths interface {
+	// Next blocks until a router reports that a datagram was too big for a link on its
+	// way. The datagram came from a socket of the VTEP's, as far as the report shows.
+	// After Close the error is net.ErrClosed or wraps it.
+	Next() (encap.PathReport, error)
+	// MTU returns the largest IP packet in bytes that this host sends to a remote now.
+	MTU(remote netip.Addr) (int, error)
+	// Close ends a Next that is under way.
 	Close() error
 }
 

@@ -50,6 +50,7 @@ type setup struct {
 	wrap     func(dataplane.Underlay) dataplane.Underlay
 	events   func(dataplane.Event)
 	busyPoll time.Duration
+	paths    *mem.Paths
 	peers    []string      // of a sealed network
 	guests   []string      // peers of the VTEP, and of no network
 	sealing  crypto.Config // if there are any; the identity is filled in
@@ -96,6 +97,9 @@ func newNode(t testing.TB, wire *mem.Network, addr string, s setup) *node {
 		FlowSeed:  testFlowSeed,
 		Events:    s.events,
 		BusyPoll:  s.busyPoll,
+	}
+	if s.paths != nil {
+		cfg.Paths = s.paths
 	}
 	if s.network.Sealed || len(s.guests) > 0 {
 		s.sealing.Identity = testKey(addr)

@@ -27,6 +27,7 @@ type inWorker struct {
 	merges   merges
 	arrival  arrival
 	sender   sender
+	back     [1]*destination // where the frame at hand came from
 	errors   receiveErrors
 
 	sealer  *sealer // nil: no sealed networks
@@ -297,6 +298,7 @@ func (w *inWorker) frame(a *arrival, data []byte) {
 	f := &w.inner
 	*f = encap.Frame{Data: data}
 	w.layers.Parse(data)
+	w.clamp(a)
 	why := a.refuse
 	if why == dropNone && !w.combineECN(f, a.outer) {
 		why = DropECN

@@ -145,6 +145,8 @@ func (v *VTEP) tellOnce(e Event) {
 
 func (v *VTEP) event(e Event) {
 	if v.cfg.Events != nil {
+		v.paths.telling.Lock()
+		defer v.paths.telling.Unlock()
 		v.cfg.Events(e)
 	}
 }

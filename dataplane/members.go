@@ -55,7 +55,7 @@ func (n *Network) checkMember(addr netip.AddrPort) error {
 
 // newDestination returns a destination for remotes; in a sealed network all are members.
 func (n *Network) newDestination(remotes ...netip.AddrPort) *destination {
-	d := &destination{remotes: remotes, network: n}
+	d := &destination{remotes: remotes, paths: make([]path, len(remotes)), network: n}
 	for _, r := range remotes {
 		d.counted = append(d.counted, n.counted(r.Addr()))
 	}
@@ -63,6 +63,13 @@ func (n *Network) newDestination(remotes ...netip.AddrPort) *destination {
 		for _, r := range remotes {
 			d.peers = append(d.peers, n.peers[r.Addr()])
 		}
+	}
+	for i, r := range remotes {
+		at := r.Addr()
+		if n.cfg.Sealed {
+			at = d.peers[i].Endpoint().Addr()
+		}
+		d.paths[i].mtu.Store(n.vtep.paths.mtu(at))
 	}
 	return d
 }

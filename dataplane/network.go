@@ -178,10 +178,10 @@ func (n *Network) port(name string) *port {
 	return nil
 }
 
-// setMTU keeps the smallest MTU of the ports, or what a 1500-byte underlay leaves
+// setMTU keeps the smallest MTU of the ports, or what the underlay leaves
 // when there are none that say.
 func (n *Network) setMTU() {
-	mtu := encap.OverlayMTU(1500, n.vtep.cfg.Local.Is6(), n.cfg.Sealed, 0)
+	mtu := n.overlayMTU(n.vtep.cfg.MTU, 0)
 	known := false
 	for _, p := range *n.ports.Load() {
 		if p.mtu > 0 && (!known || p.mtu < mtu) {

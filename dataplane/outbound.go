@@ -18,14 +18,15 @@ import (
 //	destination up, put a VXLAN header before it -> send the batch
 type outWorker struct {
 	worker
-	poller Poller
-	ports  atomic.Pointer[[]*port] // by token; nil where a port was taken out
-	ready  [batchSize]int
-	frames [batchSize]encap.Frame
-	slab   [][]byte
-	sends  sends
-	one    [1]*destination
-	stop   atomic.Bool
+	poller  Poller
+	ports   atomic.Pointer[[]*port] // by token; nil where a port was taken out
+	ready   [batchSize]int
+	frames  [batchSize]encap.Frame
+	slab    [][]byte
+	sends   sends
+	one     [1]*destination
+	answers answers
+	stop    atomic.Bool
 }
 
 func newOutWorker(v *VTEP, index int) (*outWorker, error) {
@@ -38,6 +39,7 @@ func newOutWorker(v *VTEP, index int) (*outWorker, error) {
 	w.sends.init(v.cfg.Underlays[index], v.cfg.FlowSeed, &w.ledger)
 	w.sends.clock, w.sends.notices = w.clock, v.keeper.notices
 	w.sends.record, w.sends.index = &w.record, index
+	w.sends.refused = v.paths.refused
 	if v.sealer != nil {
 		w.sends.seal = sealing{sealer: v.sealer, queue: index, slab: make([]byte, sealSlab)}
 	}
@@ -173,7 +175,7 @@ func (w *outWorker) toGroup(p *port, dst encap.MAC, d *destination, out *outgoin
 		w.toPorts(p, out)
 	}
 	w.one[0] = d
-	w.toRemotes(out, w.one[:])
+	w.toRemotes(p, out, w.one[:])
 }
 
 // flood sends to every other port and every remote of the flood list (BUM: broadcast,
@@ -184,11 +186,18 @@ func (w *outWorker) flood(p *port, out *outgoing) {
 		return
 	}
 	w.toPorts(p, out)
-	w.toRemotes(out, list)
+	w.toRemotes(p, out, list)
 }
 
-// toRemotes sends to destinations that are remotes.
-func (w *outWorker) toRemotes(out *outgoing, list []*destination) {
+// toRemotes sends what came from port p to destinations that are remotes. Those to whom
+// it is too big are passed over, and the sender is told.
+func (w *outWorker) toRemotes(p *port, out *outgoing, list []*destination) {
+	narrow := narrowest(list)
+	w.sends.bulk = out.network.bulk(out.frame, out.layers)
+	if narrow != 0 && w.sends.bulk > narrow {
+		w.answers.tooBig(p, w.index, out, int(narrow), w.clock.Load())
+	}
+	w.clamp(out, narrow)
 	if !out.network.cfg.Sealed {
 		for _, d := range list {
 			w.sends.add(out, d)

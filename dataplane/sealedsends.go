@@ -65,7 +65,9 @@ func (s *sends) sealForAll(o *outer, list []*destination, plain []byte, flags ui
 	for _, o.to = range list {
 		for i, p := range o.to.peers {
 			o.counted = o.to.counted[i]
-			if key := p.Sending(); key != nil {
+			if !o.to.passes(i, s.bulk) {
+				s.ledger.dropped(entry, DropTooBig)
+			} else if key := p.Sending(); key != nil {
 				s.sealFor(p, key, *o, plain, flags, entry)
 			} else {
 				s.hold(p, o, plain, flags, entry)

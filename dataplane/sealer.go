@@ -165,7 +165,9 @@ func (v *VTEP) sendHeldFrame(h *heldFrame) {
 	}
 	d := encap.Datagram{Data: s.sealed, Remote: h.peer.Endpoint(), TOS: h.tos, TTL: h.ttl, Source: encap.SourceListen}
 	if err := v.cfg.Underlays[0].Post(&d); err != nil {
-		s.dropped(h, sendDrop(err))
+		if s.dropped(h, sendDrop(err)); sendDrop(err) == DropTooBig {
+			tooBig(v.paths.refused, d.Remote)
+		}
 		return
 	}
 	s.record.sent(h.network, &d)

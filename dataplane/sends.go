@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"errors"
+	"net/netip"
 	"sync/atomic"
 	"syscall"
 
@@ -35,6 +36,9 @@ type sends struct {
 
 	seal sealing
 
+	bulk    uint32                // of the frame at hand, see Network.bulk
+	refused chan<- netip.AddrPort // to whom datagrams were too big
+
 	record *recording
 	index  int // of the worker
 
@@ -65,6 +69,10 @@ func (s *sends) init(u Underlay, seed uint64, l *ledger) {
 func (s *sends) add(out *outgoing, to *destination) {
 	o := outer{to: to, source: s.source(out), tos: outerTOS(out), ttl: out.network.cfg.TTL}
 	for i := range to.remotes {
+		if !to.passes(i, s.bulk) {
+			s.ledger.dropped(out.entry, DropTooBig)
+			continue
+		}
 		o.remote, o.counted = to.remotes[i], to.counted[i]
 		if out.frame.Offload.GSO != encap.GSONone {
 			s.addSegments(out, &o)
@@ -195,6 +203,7 @@ func (s *sends) delivered(r *run) {
 // shorter one passed where the others were too big says nothing about trains.
 func (s *sends) failed(r *run, err error) {
 	if r.segments == 1 || !trainRefused(err) {
+		s.asked(r.remote, err)
 		for _, entry := range r.entries[:r.segments] {
 			s.ledger.dropped(int(entry), sendDrop(err))
 		}
@@ -204,6 +213,7 @@ func (s *sends) failed(r *run, err error) {
 	for i := range r.segments {
 		s.one[0] = r.segment(i)
 		if _, err := s.underlay.Send(s.one[:]); err != nil {
+			s.asked(r.remote, err)
 			s.ledger.dropped(int(r.entries[i]), sendDrop(err))
 			continue
 		}
@@ -221,6 +231,13 @@ func (s *sends) failed(r *run, err error) {
 	select {
 	case s.notices <- Event{Remote: r.remote, Err: err}:
 	default:
+	}
+}
+
+// asked has the path to a remote looked at, if it is what err is about.
+func (s *sends) asked(remote netip.AddrPort, err error) {
+	if sendDrop(err) == DropTooBig {
+		tooBig(s.refused, remote)
 	}
 }
 

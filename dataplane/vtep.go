@@ -24,6 +24,7 @@ type VTEP struct {
 	clock    atomic.Uint32         // seconds since then, coarse
 	broken   atomic.Pointer[error] // what ended a worker
 	keeper   keeper
+	paths    pathBook
 	sealer   *sealer                    // nil: no sealed networks
 	captures atomic.Pointer[captureSet] // nil: none run
 
@@ -37,12 +38,16 @@ type VTEP struct {
 	tokens   []bool     // by token: whether a port has it; guarded by changing
 }
 
-// Open starts a VTEP without networks. It owns the underlays of cfg from then on, also
-// if it fails.
+// Open starts a VTEP without networks. It owns the underlays and paths of cfg from then on,
+// also if it fails.
 func Open(cfg Config) (*VTEP, error) {
 	v, err := newVTEP(cfg)
 	if err != nil {
-		return nil, errors.Join(err, closeAll(cfg.Underlays))
+		err = errors.Join(err, closeAll(cfg.Underlays))
+		if cfg.Paths != nil {
+			err = errors.Join(err, cfg.Paths.Close())
+		}
+		return nil, err
 	}
 	for _, w := range v.out {
 		v.sending.Go(w.run)
@@ -51,6 +56,7 @@ func Open(cfg Config) (*VTEP, error) {
 		v.receiving.Go(w.run)
 	}
 	go v.keep()
+	v.keepPaths()
 	if v.sealer != nil {
 		go v.seal()
 	}
@@ -64,11 +70,15 @@ func newVTEP(cfg Config) (*VTEP, error) {
 	if cfg.Port == 0 {
 		cfg.Port = DefaultPort
 	}
+	if cfg.MTU == 0 {
+		cfg.MTU = defaultMTU
+	}
 	if cfg.FlowSeed == 0 {
 		cfg.FlowSeed = rand.Uint64()
 	}
 	v := &VTEP{cfg: cfg, opened: time.Now(), byVNI: make(map[encap.VNI]*Network), keeper: newKeeper()}
 	v.networks.Store(newVNIIndex(nil))
+	v.paths.init()
 	if cfg.Sealing != nil {
 		var err error
 		if v.sealer, err = newSealer(cfg); err != nil {
@@ -164,7 +174,7 @@ func (v *VTEP) Close() error {
 		close(v.sealer.stop)
 		<-v.sealer.done
 	}
-	err := closeAll(v.cfg.Underlays)
+	err := errors.Join(v.closePaths(), closeAll(v.cfg.Underlays))
 	v.receiving.Wait()
 	if v.sealer != nil {
 		v.sealer.node.Close()

@@ -10,4 +10,5 @@ var (
 	_ dataplane.Queue    = (*mem.Port)(nil)
 	_ dataplane.Poller   = (*mem.Poller)(nil)
 	_ dataplane.Underlay = (*mem.Underlay)(nil)
+	_ dataplane.Paths    = (*mem.Paths)(nil)
 )

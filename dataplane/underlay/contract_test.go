@@ -5,4 +5,7 @@ import (
 	"github.com/vxtap/vxtap/dataplane/underlay"
 )
 
-var _ dataplane.Underlay = (*underlay.Socket)(nil)
+var (
+	_ dataplane.Underlay = (*underlay.Socket)(nil)
+	_ dataplane.Paths    = (*underlay.Paths)(nil)
+)
