@@ -126,15 +126,8 @@ func TestSealedRotates(t *testing.T) {
 	waitEpoch(t, 1, va, vb)
 	ctx, carried := within(t), make(chan error, 1)
 	go func() { carried <- transferTo(ctx, a, b, innerB) }()
-	epoch := va.peerKeys().Epoch
 	for i := range 10 {
-		v := []*child{va, vb}[i%2]
-		r := vxtap(within(t), v.socket, "keys", "rotate")
-		if r.code != exitDone || r.stdout != "rotating the keys of 1\n" {
-			t.Fatalf("keys rotate: %+v", r)
-		}
-		epoch++
-		waitEpoch(t, epoch, va, vb)
+		rotate(t, []*child{va, vb}[i%2:i%2+1], va, vb)
 	}
 	check(t, <-carried)
 	r := vxtap(within(t), va.socket, "keys", "show")
