@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/vxtap/vxtap/control/api"
 	"github.com/vxtap/vxtap/dataplane"
 	"github.com/vxtap/vxtap/encap"
 )
@@ -27,8 +28,11 @@ type Agent struct {
 	version  string
 	failed   chan error
 	follower follower
+	load     func() (Spec, error)
+	hub      hub
+	removals sync.WaitGroup // of networks whose device is gone
 
-	mu       sync.Mutex
+	mu       sync.Mutex // also held while a network comes or goes
 	networks map[encap.VNI]*network
 }
 
@@ -37,7 +41,21 @@ type network struct {
 	spec   NetworkSpec
 	vtep   *dataplane.Network
 	device *Device
+	// origin says who may take it down.
+	origin origin
+	// members are its peers, if it is sealed.
+	members []netip.AddrPort
+	gone    chan struct{} // closed when it was taken down
 }
+
+// origin is where a network comes from.
+type origin uint8
+
+const (
+	fromStart  origin = iota // the agent was started for it, and ends with it
+	fromConfig               // the file that is loaded; a reload may change it
+	fromAPI                  // a request, on which the agent does not depend
+)
 
 // AgentConfig says what an agent is made from.
 type AgentConfig struct {
@@ -46,6 +64,8 @@ type AgentConfig struct {
 	Drivers Drivers
 	Logger  *zap.Logger // nil means silence
 	Version string      // of the program, for listings
+	// Load reads the configuration anew for Reload; nil if there is none.
+	Load func() (Spec, error)
 }
 
 // Open starts an agent without networks.
@@ -60,7 +80,7 @@ func Open(cfg AgentConfig) (*Agent, error) {
 		cfg.Logger = zap.NewNop()
 	}
 	a := &Agent{
-		node: cfg.Node, drivers: cfg.Drivers, log: cfg.Logger, version: cfg.Version,
+		node: cfg.Node, drivers: cfg.Drivers, log: cfg.Logger, version: cfg.Version, load: cfg.Load,
 		started:  time.Now(),
 		failed:   make(chan error, 1),
 		networks: make(map[encap.VNI]*network),
@@ -96,72 +116,106 @@ func Open(cfg AgentConfig) (*Agent, error) {
 }
 
 // AddNetwork makes a network and its device, and has frames flow. If it fails, what
-// was made is taken away again.
+// was made is taken away again. When its device fails, so does the agent.
 func (a *Agent) AddNetwork(spec NetworkSpec) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, err := a.add(spec, fromStart)
+	return err
+}
+
+// add is AddNetwork; a.mu is held.
+func (a *Agent) add(spec NetworkSpec, from origin) (*network, error) {
 	if err := spec.Check(a.node); err != nil {
-		return err
+		return nil, err
 	}
 	device, err := a.deviceSpec(spec)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	members, err := a.join(&spec)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	n, err := a.vtep.AddNetwork(spec.NetworkConfig)
 	if err != nil {
 		a.sealing.leave(members)
-		return err
+		return nil, err
 	}
-	if err := a.attach(n, spec, device); err != nil {
+	d, err := a.attach(n, spec, device)
+	if err != nil {
 		err = errors.Join(err, a.vtep.RemoveNetwork(spec.VNI))
 		a.sealing.leave(members)
-		return err
+		return nil, err
+	}
+	made := &network{spec: spec, vtep: n, device: d, origin: from, members: members, gone: make(chan struct{})}
+	a.networks[spec.VNI] = made
+	a.report(zap.InfoLevel, api.Event{Kind: api.EventNetworkUp, VNI: spec.VNI, Port: d.Name, Message: "network up"}, nil,
+		zap.Stringer("vni", spec.VNI), zap.String("tap", d.Name), zap.Stringer("mac", d.MAC), zap.Int("mtu", d.MTU),
+		zap.String("driver", d.Driver), zap.Stringers("remotes", n.Remotes()), zap.Bool("sealed", spec.Sealed))
+	return made, nil
+}
+
+// RemoveNetwork takes a network down, and its device.
+func (a *Agent) RemoveNetwork(vni encap.VNI) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := a.networks[vni]
+	if n == nil {
+		return fmt.Errorf("network %d: %w", vni, api.ErrNotFound)
+	}
+	return a.remove(n)
+}
+
+// remove takes n down, unless it was before; a.mu is held.
+func (a *Agent) remove(n *network) error {
+	vni := n.spec.VNI
+	if a.networks[vni] != n {
+		return nil
+	}
+	delete(a.networks, vni)
+	err := a.vtep.RemoveNetwork(vni)
+	a.sealing.leave(n.members)
+	close(n.gone)
+	a.report(zap.InfoLevel, api.Event{Kind: api.EventNetworkDown, VNI: vni, Port: n.device.Name, Message: "network down"}, nil,
+		zap.Stringer("vni", vni), zap.String("tap", n.device.Name))
+	if err != nil {
+		return fmt.Errorf("take network %d down: %w", vni, err)
 	}
 	return nil
 }
 
 // attach gives a new network its entries and its device.
-func (a *Agent) attach(n *dataplane.Network, spec NetworkSpec, device DeviceSpec) error {
+func (a *Agent) attach(n *dataplane.Network, spec NetworkSpec, device DeviceSpec) (*Device, error) {
 	for _, e := range spec.Static {
 		add := n.AddEntry
 		if e.MAC.IsMulticast() { // a group may be behind several
 			add = n.AppendEntry
 		}
 		if err := add(e.MAC, e.Remote); err != nil {
-			return fmt.Errorf("table entry %v=%v: %w", e.MAC, e.Remote, err)
+			return nil, fmt.Errorf("table entry %v=%v: %w", e.MAC, e.Remote, err)
 		}
 	}
 	d, err := a.drivers.OpenDevice(device)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	err = n.AddPort(dataplane.PortConfig{Name: d.Name, MAC: d.MAC, MTU: d.MTU, Queues: d.Queues, Close: d.Close})
 	if err != nil {
-		return errors.Join(err, d.Close())
+		return nil, errors.Join(err, d.Close())
 	}
 	if d.Unordered != nil {
 		a.log.Warn("frames of a flow may arrive out of order; leave --queues out, or run with CAP_BPF",
 			zap.Stringer("vni", spec.VNI), zap.Error(d.Unordered))
 	}
-	a.networks[spec.VNI] = &network{spec: spec, vtep: n, device: d}
-	a.log.Info("network up", zap.Stringer("vni", spec.VNI), zap.String("tap", d.Name),
-		zap.Stringer("mac", d.MAC), zap.Int("mtu", d.MTU), zap.String("driver", d.Driver),
-		zap.Stringers("remotes", n.Remotes()), zap.Bool("sealed", spec.Sealed))
-	return nil
+	return d, nil
 }
 
 // deviceSpec fills in what the network's spec leaves open about its device.
 func (a *Agent) deviceSpec(spec NetworkSpec) (DeviceSpec, error) {
 	d := DeviceSpec{
-		Name: spec.TAP, NetNS: spec.NetNS, MAC: spec.deriveMAC(a.node), MTU: spec.MTU,
+		Name: spec.tapName(), NetNS: spec.NetNS, MAC: spec.deriveMAC(a.node), MTU: spec.MTU,
 		Addresses: spec.Addresses, Queues: a.vtep.Workers(), Offload: a.node.Offload,
-	}
-	if d.Name == "" {
-		d.Name = fmt.Sprintf("vx%d", spec.VNI)
 	}
 	underlay, err := a.drivers.UnderlayMTU(a.node.Local)
 	room := min(encap.OverlayMTU(underlay, a.node.Local.Is6(), spec.Sealed, 0), encap.MaxMTU)
@@ -180,30 +234,6 @@ func (a *Agent) deviceSpec(spec NetworkSpec) (DeviceSpec, error) {
 	return d, nil
 }
 
-// event takes what the VTEP reports: a device that went away, a worker that ended, a MAC
-// that two VTEPs claim, or a route that is slower than others.
-func (a *Agent) event(e dataplane.Event) {
-	if !e.MAC.IsZero() {
-		a.log.Warn("a MAC moves to and fro; two hosts have it, or frames come back in a loop",
-			zap.Stringer("vni", e.VNI), zap.Stringer("mac", e.MAC), zap.Error(e.Err))
-		return
-	}
-	if e.Remote.IsValid() {
-		a.log.Warn("the route takes no trains of datagrams; each is sent by itself, which takes more CPU",
-			zap.Stringer("remote", e.Remote), zap.Error(e.Err))
-		return
-	}
-	err := e.Err
-	if e.Port != "" {
-		err = fmt.Errorf("device %s of network %d is gone: %w", e.Port, e.VNI, e.Err)
-	}
-	a.log.Error("the dataplane failed", zap.Error(err))
-	select {
-	case a.failed <- err:
-	default: // one is enough to end the agent
-	}
-}
-
 // Wait returns nil when ctx ends, or the reason for which the agent can no longer do
 // what it was asked to.
 func (a *Agent) Wait(ctx context.Context) error {
@@ -218,5 +248,8 @@ func (a *Agent) Wait(ctx context.Context) error {
 // Close carries what is waiting, and removes what the agent made.
 func (a *Agent) Close() error {
 	a.follower.stop()
-	return a.vtep.Close()
+	a.hub.close()
+	err := a.vtep.Close()
+	a.removals.Wait()
+	return err
 }

@@ -54,19 +54,15 @@ func (a *Agent) Node() api.Node {
 		Networks: []api.Network{},
 	}
 	for _, n := range a.list() {
-		net := n.describe()
-		if net.Sealed {
-			net.Cipher = a.node.Seal.Suite.String()
-		}
-		node.Networks = append(node.Networks, net)
+		node.Networks = append(node.Networks, a.describe(n))
 	}
 	return node
 }
 
-func (n *network) describe() api.Network {
+func (a *Agent) describe(n *network) api.Network {
 	cfg, stats := n.vtep.Config(), n.vtep.Stats()
 	d := n.device
-	return api.Network{
+	net := api.Network{
 		VNI: cfg.VNI, MTU: d.MTU,
 		Learning: !cfg.NoLearning, Closed: cfg.Closed,
 		AgeingSeconds: uint32(max(cfg.Ageing, 0) / time.Second), MaxMACs: cfg.MaxMACs,
@@ -79,6 +75,10 @@ func (n *network) describe() api.Network {
 			Addresses: n.spec.Addresses, Offloads: offloads(d.Offloads()),
 		}},
 	}
+	if net.Sealed {
+		net.Cipher = a.node.Seal.Suite.String()
+	}
+	return net
 }
 
 func offloads(features []Feature) []api.Offload {

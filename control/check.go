@@ -18,6 +18,39 @@ import (
 // minMTU6 is IPv6's smallest MTU (RFC 8200 section 5).
 const minMTU6 = 1280
 
+// Check says what is wrong with the node or any of its networks.
+func (s *Spec) Check() error {
+	if err := s.Node.Check(); err != nil {
+		return err
+	}
+	for i := range s.Networks {
+		if err := s.Networks[i].Check(s.Node); err != nil {
+			return fmt.Errorf("network %d: %w", s.Networks[i].VNI, err)
+		}
+	}
+	_, err := s.Clash()
+	return err
+}
+
+// Clash returns the first network that stands in the way of one before it, and how, or a
+// negative number.
+func (s *Spec) Clash() (i int, err error) {
+	type place struct{ tap, netns string }
+	seen, taken := make(map[encap.VNI]bool), make(map[place]encap.VNI)
+	for i := range s.Networks {
+		n := &s.Networks[i]
+		at := place{n.tapName(), n.NetNS}
+		if seen[n.VNI] {
+			return i, fmt.Errorf("VNI %d is given twice: a network is described once", n.VNI)
+		}
+		if other, found := taken[at]; found {
+			return i, fmt.Errorf("device %s is that of network %d already: give one of them another name with tap", at.tap, other)
+		}
+		seen[n.VNI], taken[at] = true, n.VNI
+	}
+	return -1, nil
+}
+
 // Check says what is wrong with the node's part.
 func (s *NodeSpec) Check() error {
 	switch a := s.Local; {

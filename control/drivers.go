@@ -15,6 +15,8 @@ type Drivers struct {
 	OpenUnderlay func(NodeSpec) (*Underlay, error)
 	// OpenDevice makes the device of a network. Every field of the spec is filled in.
 	OpenDevice func(DeviceSpec) (*Device, error)
+	// CheckName says why the system has no device of that name; nil if all are fine.
+	CheckName func(string) error
 	// NewPoller makes what a worker waits for devices with.
 	NewPoller func() (dataplane.Poller, error)
 	// BusyPoll is how long a busy worker looks for more before it sleeps; 0 is not at all.
@@ -57,6 +59,8 @@ type Underlay struct {
 	// bytes.
 	ReceiveBuffer, ReceiveBufferWanted int
 	Features                           []Feature
+	// SourcePorts are the UDP ports that each queue sends from, by [encap.Datagram.Source].
+	SourcePorts [][]uint16
 }
 
 // Feature is something a driver can make use of where the system has it.

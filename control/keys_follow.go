@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"go.uber.org/zap"
+
+	"github.com/vxtap/vxtap/control/api"
 )
 
 // follower is the goroutine that keeps to what the agent's Keys say. Its zero value is
@@ -33,7 +35,9 @@ func (a *Agent) followKeys(ctx context.Context) {
 	for {
 		changed := a.sealing.keys.Changed()
 		for _, vtep := range a.sealing.cutOff() {
-			a.log.Warn("peer cut off, as its keys are not valid any more", zap.Stringer("peer", vtep.Addr()))
+			a.report(zap.WarnLevel, api.Event{
+				Kind: api.EventSession, Remote: vtep.Addr(), Message: "peer cut off, as its keys are not valid any more",
+			}, nil, zap.Stringer("peer", vtep.Addr()))
 		}
 		select {
 		case <-changed:

@@ -124,12 +124,38 @@ func (s *NodeSpec) hasPeer(vtep netip.AddrPort) bool {
 	return slices.ContainsFunc(s.Seal.Peers, func(p PeerKey) bool { return s.vtepOf(p.VTEP) == vtep })
 }
 
+// keyOf returns the public key of the peer at a VTEP, zero if it is none.
+func (s *NodeSpec) keyOf(vtep netip.AddrPort) (k crypto.PublicKey) {
+	for _, p := range s.Seal.Peers {
+		if s.vtepOf(p.VTEP) == vtep {
+			k = p.Public
+		}
+	}
+	return k
+}
+
 // FloodPeers puts all peers of the node on the network's flood list that are not there.
-func (s *NetworkSpec) FloodPeers(node NodeSpec) {
-	for _, p := range node.Seal.Peers {
+func (s *NetworkSpec) FloodPeers(node NodeSpec) { s.flood(node, node.Seal.Peers) }
+
+func (s *NetworkSpec) flood(node NodeSpec, peers []PeerKey) {
+	for _, p := range peers {
 		on := func(r netip.AddrPort) bool { return node.vtepOf(r) == node.vtepOf(p.VTEP) }
 		if !slices.ContainsFunc(s.Remotes, on) {
 			s.Remotes = append(s.Remotes, p.VTEP)
 		}
+	}
+}
+
+// TakePeers makes the peers that were named for one network peers of the node, and remotes
+// of the network. A sealed network that names no VTEP at all reaches every peer.
+func (s *NetworkSpec) TakePeers(node *NodeSpec, named []PeerKey) {
+	for _, p := range named {
+		if !slices.Contains(node.Seal.Peers, p) {
+			node.Seal.Peers = append(node.Seal.Peers, p)
+		}
+	}
+	s.flood(*node, named)
+	if s.Sealed && len(s.Remotes) == 0 && len(s.Static) == 0 {
+		s.FloodPeers(*node)
 	}
 }

@@ -4,17 +4,19 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/vxtap/vxtap/control/api"
 	"github.com/vxtap/vxtap/crypto"
 )
 
-// sealEvent tells the operator what became of a session.
+// sealEvent tells what became of a session.
 func (a *Agent) sealEvent(e crypto.Event) {
-	fields := []zap.Field{zap.Stringer("peer", e.Peer.VTEP().Addr())}
+	vtep := e.Peer.VTEP().Addr()
+	fields := []zap.Field{zap.Stringer("peer", vtep)}
 	switch e.Kind {
 	case crypto.NotRenewed, crypto.Expired:
 		fields = append(fields, zap.String("do", "see whether the peer runs and can be reached at its UDP port"))
 	}
-	a.log.Log(levelOf(e.Kind), e.String(), fields...)
+	a.report(levelOf(e.Kind), api.Event{Kind: api.EventSession, Remote: vtep, Message: e.String()}, nil, fields...)
 }
 
 // levelOf is a warning for what stops frames, or will, unless somebody looks.

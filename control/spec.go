@@ -1,6 +1,8 @@
 package control
 
 import (
+	"cmp"
+	"fmt"
 	"net/netip"
 
 	"github.com/vxtap/vxtap/dataplane"
@@ -9,6 +11,12 @@ import (
 
 // MaxQueues is the most queues that a node can have.
 const MaxQueues = 16
+
+// Spec is what a user asks of an agent that has many networks.
+type Spec struct {
+	Node     NodeSpec
+	Networks []NetworkSpec
+}
 
 // NodeSpec is what a user asks of the node as a whole.
 type NodeSpec struct {
@@ -48,6 +56,11 @@ type NetworkSpec struct {
 type StaticEntry struct {
 	MAC    encap.MAC
 	Remote netip.AddrPort
+}
+
+// tapName returns the name of the network's device.
+func (s *NetworkSpec) tapName() string {
+	return cmp.Or(s.TAP, fmt.Sprintf("vx%d", s.VNI))
 }
 
 // deriveMAC gives a device an address that is the same after every restart.

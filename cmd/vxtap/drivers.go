@@ -22,6 +22,7 @@ func drivers() control.Drivers {
 	return control.Drivers{
 		OpenUnderlay: openUnderlay,
 		OpenDevice:   openDevice,
+		CheckName:    checkTAPName,
 		NewPoller:    func() (dataplane.Poller, error) { return tap.NewPoller() },
 		BusyPoll:     busyPoll,
 		UnderlayMTU:  underlay.MTU,
@@ -87,6 +88,7 @@ func openUnderlay(node control.NodeSpec) (*control.Underlay, error) {
 	}
 	for _, q := range queues {
 		u.Queues = append(u.Queues, q)
+		u.SourcePorts = append(u.SourcePorts, q.SourcePorts())
 	}
 	return u, nil
 }

@@ -135,7 +135,7 @@ func TestSocketPath(t *testing.T) {
 
 	t.Run("live agent", func(t *testing.T) {
 		first := startVXTAP(t, a, "--vni", "41", "--local", "10.9.0.1")
-		words := fmt.Sprintf("already answers on %s (pid %d)|--socket", first.socket, first.cmd.Process.Pid)
+		words := "--port 8472 contradicts the agent that runs at 10.9.0.1:4789|--socket"
 		refused(t, a, first.socket, exitFailed, words, append(up, "--port", "8472")...)
 		if first.network().VNI != 41 {
 			t.Error("the first agent has other networks now")

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/user"
 	"strings"
 	"time"
 
@@ -29,16 +30,19 @@ type env struct {
 	now            func() time.Time
 	terminal       bool   // stdout is one
 	socket         string // of the agent; set by --socket
+	lookupGroup    func(string) (*user.Group, error)
 }
 
 func main() {
 	os.Exit(run(context.Background(), &env{
-		stdin:    os.Stdin,
-		stdout:   os.Stdout,
-		stderr:   os.Stderr,
-		getenv:   os.Getenv,
-		now:      time.Now,
-		terminal: term.IsTerminal(int(os.Stdout.Fd())),
+		stdin:  os.Stdin,
+		stdout: os.Stdout,
+		stderr: os.Stderr,
+		getenv: os.Getenv,
+		now:    time.Now,
+
+		lookupGroup: user.LookupGroup,
+		terminal:    term.IsTerminal(int(os.Stdout.Fd())),
 	}, os.Args[1:]))
 }
 

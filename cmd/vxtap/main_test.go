@@ -26,6 +26,9 @@ type agent struct {
 	keys  api.Keys
 	err   error
 
+	reloaded api.Reloaded
+	events   []api.Event
+
 	asked []any
 }
 
@@ -61,6 +64,29 @@ func (a *agent) Keys() api.Keys { return a.keys }
 func (a *agent) RotateKeys(which api.KeysRotate) (int, error) {
 	a.asked = append(a.asked, which)
 	return len(a.keys.Peers), a.err
+}
+
+func (a *agent) Network(vni encap.VNI) (api.Network, error) { return api.Network{VNI: vni}, a.err }
+
+func (a *agent) Up(words api.Words) (api.Held, error) {
+	a.asked = append(a.asked, words)
+	return api.Held{}, a.err
+}
+
+func (a *agent) RemoveNetwork(vni encap.VNI) error {
+	a.asked = append(a.asked, vni)
+	return a.err
+}
+
+func (a *agent) Reload() (api.Reloaded, error) { return a.reloaded, a.err }
+
+func (a *agent) Events() (<-chan api.Event, func()) {
+	events := make(chan api.Event, len(a.events))
+	for _, e := range a.events {
+		events <- e
+	}
+	close(events)
+	return events, func() {}
 }
 
 // serve lets the agent answer on a socket until the test ends.

@@ -41,9 +41,13 @@ func newRoot(e *env) *cobra.Command {
 	root.PersistentFlags().StringVar(&e.socket, "socket", e.socket, "`PATH` of the agent's socket; VXTAP_SOCKET is the default")
 	root.AddCommand(
 		newUpCommand(e),
+		newRunCommand(e),
+		newReloadCommand(e),
+		newConfigCommand(e),
 		newShowCommand(e),
 		newFDBCommand(e),
 		newStatsCommand(e),
+		newEventsCommand(e),
 		newKeysCommand(e),
 		newGenkeyCommand(e),
 		newPubkeyCommand(e),

@@ -3,17 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"net"
-	"os"
-	"os/signal"
-	"syscall"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
-	"go.uber.org/zap"
 
 	"github.com/vxtap/vxtap/control"
-	"github.com/vxtap/vxtap/control/api"
 )
 
 // upOptions is what the flags of up say.
@@ -28,7 +21,11 @@ func newUpCommand(e *env) *cobra.Command {
 
 Stays in the foreground, logs to stderr, and says "ready" once frames flow, to
 systemd too. SIGTERM or Ctrl-C ends it, a second one at once; what it made goes with
-it, however it ends.` + sealedHelp,
+it, however it ends.
+
+Where an agent answers on the socket already, it is that agent which gets the network,
+for as long as this command runs; --local and the other words about the node may then be
+left out, or have to agree with how it runs.` + sealedHelp,
 		Example: `  vxtap up --vni 42 --local 10.9.0.1 --remote 10.9.0.2 --address 192.168.77.1/24
   vxtap up --vni 43 --local 10.9.0.1 --remote 10.9.0.2 --sealed --psk-file /etc/vxtap/psk`,
 		Args: noArgs,
@@ -36,12 +33,14 @@ it, however it ends.` + sealedHelp,
 			if err := o.checkSealing(); err != nil {
 				return usageError{err}
 			}
+			ctx, stop := untilSignal(cmd.Context())
+			defer stop()
 			if err := o.finish(); err != nil {
+				if answers(ctx, e) { // an agent that has what is missing here, or says so better
+					return o.handOver(ctx, e, newLogger(e.stderr))
+				}
 				return usageError{err}
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			context.AfterFunc(ctx, stop) // a second signal ends the process at once
 			return o.run(ctx, e)
 		},
 	}
@@ -66,8 +65,11 @@ func (o *upOptions) run(ctx context.Context, e *env) (err error) {
 	if err != nil {
 		return err
 	}
-	ln, err := api.Listen(e.socket)
+	ln, err := listen(e)
 	if err != nil {
+		if canHandOver(ctx, e, err) {
+			return o.handOver(ctx, e, log)
+		}
 		return err
 	}
 	agent, err := control.Open(control.AgentConfig{Node: o.node, Keys: secrets, Drivers: drivers(), Logger: log, Version: programVersion()})
@@ -81,30 +83,5 @@ func (o *upOptions) run(ctx context.Context, e *env) (err error) {
 	if err := agent.AddNetwork(o.network); err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	return serve(ctx, agent, ln, log)
-}
-
-// serve answers on the API until ctx ends or the agent fails.
-func serve(ctx context.Context, agent *control.Agent, ln net.Listener, log *zap.Logger) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	served := make(chan error, 1)
-	go func() {
-		defer stop() // an agent that nobody can ask is of no use
-		served <- api.Serve(ctx, ln, agent)
-	}()
-	log.Info("ready", zap.Stringer("socket", ln.Addr()))
-	notify(log, daemon.SdNotifyReady)
-	err := agent.Wait(ctx)
-	notify(log, daemon.SdNotifyStopping)
-	log.Info("stopping", zap.NamedError("why", context.Cause(ctx)))
-	stop()
-	return errors.Join(err, <-served)
-}
-
-// notify tells the service manager, if there is one.
-func notify(log *zap.Logger, state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
-		log.Warn("cannot notify the service manager", zap.Error(err))
-	}
+	return serve(ctx, agent, ln, log, false)
 }

@@ -13,6 +13,7 @@ import (
 // An error that wraps [ErrInvalid], [ErrNotFound] or [ErrExists], or is an [*Error], is
 // answered with its status; any other with 500. Its text is shown to the user as it is.
 type Backend interface {
+	Capturer
 	// Node describes the node as it is now.
 	Node() Node
 	// Stats reads all counters.
@@ -33,4 +34,15 @@ type Backend interface {
 	// RotateKeys begins to change the keys shared with the peers to whom every field that
 	// is set applies, and says how many they are; none at all is not found.
 	RotateKeys(which KeysRotate) (int, error)
+	// Network describes one network.
+	Network(vni encap.VNI) (Network, error)
+	// Up makes a network as the words of vxtap up say.
+	Up(words Words) (Held, error)
+	// RemoveNetwork takes a network down, whoever made it.
+	RemoveNetwork(vni encap.VNI) error
+	// Reload reads the configuration anew, and says what changed; with an error, nothing did.
+	Reload() (Reloaded, error)
+	// Events returns what happens from now on, until stop is called or the agent ends, which
+	// closes the channel. An agent does not wait for a reader.
+	Events() (events <-chan Event, stop func())
 }

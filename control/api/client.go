@@ -103,33 +103,11 @@ func fdbPath(vni encap.VNI) string { return fmt.Sprintf("/v1/networks/%d/fdb", v
 // do sends a request with an optional body and reads the answer into an optional
 // destination.
 func (c *Client) do(ctx context.Context, method, path string, body, answer any) error {
-	if err := checkPath(c.socket); err != nil {
+	res, err := c.ask(ctx, method, path, body)
+	if err != nil {
 		return err
 	}
-	var send io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return fmt.Errorf("encode request %s %s: %w", method, path, err)
-		}
-		send = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://vxtap"+path, send)
-	if err != nil {
-		return fmt.Errorf("make request %s %s: %w", method, path, err)
-	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		return c.explain(err)
-	}
 	defer res.Body.Close()
-	return c.read(res, answer)
-}
-
-func (c *Client) read(res *http.Response, answer any) error {
-	if res.StatusCode >= 300 {
-		return c.refusal(res)
-	}
 	if answer == nil {
 		return nil
 	}
@@ -137,6 +115,35 @@ func (c *Client) read(res *http.Response, answer any) error {
 		return fmt.Errorf("read the answer of the agent on %s: %w", c.socket, err)
 	}
 	return nil
+}
+
+// ask sends a request with an optional body. The body of its answer, which is no refusal,
+// is the caller's to read and close.
+func (c *Client) ask(ctx context.Context, method, path string, body any) (*http.Response, error) {
+	if err := checkPath(c.socket); err != nil {
+		return nil, err
+	}
+	var send io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return nil, fmt.Errorf("encode request %s %s: %w", method, path, err)
+		}
+		send = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://vxtap"+path, send)
+	if err != nil {
+		return nil, fmt.Errorf("make request %s %s: %w", method, path, err)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.explain(err)
+	}
+	if res.StatusCode >= 300 {
+		defer res.Body.Close()
+		return nil, c.refusal(res)
+	}
+	return res, nil
 }
 
 // refusal reads the error that an agent answered.

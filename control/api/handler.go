@@ -17,14 +17,19 @@ func NewHandler(b Backend) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/v1/node", methods{"GET": h.node})
 	mux.Handle("/v1/stats", methods{"GET": h.stats})
+	mux.Handle("/v1/networks", methods{"POST": h.up})
+	mux.Handle("/v1/networks/{vni}", methods{"GET": h.network, "DELETE": h.removeNetwork})
 	mux.Handle("/v1/networks/{vni}/fdb", methods{
 		"GET":    h.fdb,
 		"POST":   h.changeFDB,
 		"DELETE": h.deleteFDB,
 	})
 	mux.Handle("/v1/networks/{vni}/fdb/flush", methods{"POST": h.flushFDB})
+	mux.Handle("/v1/capture", methods{"POST": h.capture})
 	mux.Handle("/v1/keys", methods{"GET": h.keys})
 	mux.Handle("/v1/keys/rotate", methods{"POST": h.rotateKeys})
+	mux.Handle("/v1/reload", methods{"POST": h.reload})
+	mux.Handle("/v1/events", methods{"GET": h.events})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, &Error{http.StatusNotFound, fmt.Sprintf("no such path %q", r.URL.Path)})
 	})
@@ -56,6 +61,9 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 	case answer == nil:
 		w.WriteHeader(http.StatusNoContent)
+	case answer == any(written{}):
+	case isStream(answer):
+		answer.(stream)(newLines(w, r))
 	default:
 		write(w, http.StatusOK, answer)
 	}

@@ -23,7 +23,16 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"GET", "/", "", 404, `no such path "/"`},
 		{"GET", "/v2/node", "", 404, `no such path "/v2/node"`},
-		{"GET", "/v1/networks/42", "", 404, "no such path"},
+		{"GET", "/v1/networks/42/x", "", 404, "no such path"},
+		{"GET", "/v1/networks/0", "", 400, "VNI"},
+		{"PUT", "/v1/networks/42", "", 405, "DELETE, GET"},
+		{"POST", "/v1/networks", `{"vni": {}}`, 400, "vni: want a string"},
+		{"POST", "/v1/networks", `{"vni": 1, "VNI": 2}`, 400, "given twice"},
+		{"POST", "/v1/networks?lease=maybe", `{"vni": 1}`, 400, "bad lease"},
+		{"POST", "/v1/networks?leese=true", `{"vni": 1}`, 400, "leese"},
+		{"POST", "/v1/networks", "[]", 400, "want a JSON object"},
+		{"POST", "/v1/networks", `{"tap": "` + strings.Repeat("x", 1<<20) + `"}`, 413, "1048576"},
+		{"GET", "/v1/reload", "", 405, "POST"},
 		{"POST", "/v1/node", "{}", 405, "POST is not for /v1/node: want GET"},
 		{"PUT", fdb, "{}", 405, "want DELETE, GET, POST"},
 		{"GET", flush, "", 405, "want POST"},
@@ -81,7 +90,7 @@ func TestRefusals(t *testing.T) {
 		if (w.Code == 405) != (w.Header().Get("Allow") != "") {
 			t.Errorf("%s: Allow %q with status %d", name, w.Header().Get("Allow"), w.Code)
 		}
-		if b.vni != 0 || b.rotate != (api.KeysRotate{}) {
+		if b.vni != 0 || b.words != nil || b.rotate != (api.KeysRotate{}) {
 			t.Errorf("%s: reached the backend", name)
 		}
 	}

@@ -32,6 +32,14 @@ type backend struct {
 	keys    api.Keys
 	rotate  api.KeysRotate
 	rotated int
+
+	words    api.Words
+	network  api.Network
+	gone     chan struct{} // of the network that Up makes
+	removed  chan encap.VNI
+	reloaded api.Reloaded
+	events   chan api.Event
+	stopped  chan struct{} // closed when nobody listens any more
 }
 
 func (b *backend) Node() api.Node   { return b.node }
@@ -62,6 +70,29 @@ func (b *backend) Keys() api.Keys { return b.keys }
 func (b *backend) RotateKeys(which api.KeysRotate) (int, error) {
 	b.rotate = which
 	return b.rotated, b.err
+}
+
+func (b *backend) Network(vni encap.VNI) (api.Network, error) {
+	b.vni = vni
+	return b.network, b.err
+}
+
+func (b *backend) Up(words api.Words) (api.Held, error) {
+	b.words = words
+	return api.Held{Network: b.network, Gone: b.gone, Remove: func() error { return b.RemoveNetwork(b.network.VNI) }}, b.err
+}
+
+func (b *backend) RemoveNetwork(vni encap.VNI) error {
+	if b.removed != nil {
+		b.removed <- vni
+	}
+	return b.err
+}
+
+func (b *backend) Reload() (api.Reloaded, error) { return b.reloaded, b.err }
+
+func (b *backend) Events() (<-chan api.Event, func()) {
+	return b.events, func() { close(b.stopped) }
 }
 
 // serve runs an agent's API until the test ends, and returns its socket.

@@ -30,6 +30,7 @@ func Serve(ctx context.Context, ln net.Listener, b Backend) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		BaseContext:       func(net.Listener) context.Context { return ctx }, // which ends streams
 	}
 	drained := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {

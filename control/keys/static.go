@@ -4,25 +4,33 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 
 	"github.com/vxtap/vxtap/control"
 	"github.com/vxtap/vxtap/crypto"
 )
 
-// Static is the keys that a user configured. They stay as they are.
+// Static is the keys that a user configured. Its own stay; its peers are others when the
+// user says so.
 type Static struct {
 	identity crypto.PrivateKey
 	psk      crypto.PSK // zero if there is none
+
+	mu sync.Mutex // guards what follows
 	// peers are known by the address of their VTEP; nil if the secret knows them all.
-	peers map[netip.Addr]crypto.PublicKey
+	peers   map[netip.Addr]crypto.PublicKey
+	changed chan struct{} // closed when peers were replaced
 }
 
-var _ control.Keys = (*Static)(nil)
+var (
+	_ control.Keys       = (*Static)(nil)
+	_ control.PeerKeeper = (*Static)(nil)
+)
 
 // Load reads the key files that a node's spec names, and checks what only their contents
 // can tell.
 func Load(node control.NodeSpec) (*Static, error) {
-	s := &Static{}
+	s := &Static{changed: make(chan struct{})}
 	var err error
 	if node.Seal.PSKFile != "" {
 		if s.psk, err = ReadPSK(node.Seal.PSKFile); err != nil {
@@ -39,18 +47,28 @@ func Load(node control.NodeSpec) (*Static, error) {
 	if s.identity, err = ReadPrivateKey(node.Seal.KeyFile); err != nil {
 		return nil, err
 	}
-	return s, s.setPeers(node.Seal)
+	return s, s.SetPeers(node)
 }
 
-func (s *Static) setPeers(seal control.SealSpec) error {
-	own := s.identity.Public()
-	s.peers = make(map[netip.Addr]crypto.PublicKey)
-	for _, p := range seal.Peers {
-		if p.Public == own {
-			return fmt.Errorf("peer %v has the public key of this node's own %s: give the key of the other node", p.VTEP.Addr(), seal.KeyFile)
-		}
-		s.peers[bare(p.VTEP.Addr())] = p.Public
+// SetPeers implements [control.PeerKeeper]. Where the secret knows all peers, there is
+// nothing to set.
+func (s *Static) SetPeers(node control.NodeSpec) error {
+	if node.Seal.KeyFile == "" {
+		return nil
 	}
+	own := s.identity.Public()
+	peers := make(map[netip.Addr]crypto.PublicKey)
+	for _, p := range node.Seal.Peers {
+		if p.Public == own {
+			return fmt.Errorf("peer %v has the public key of this node's own %s: give the key of the other node", p.VTEP.Addr(), node.Seal.KeyFile)
+		}
+		peers[bare(p.VTEP.Addr())] = p.Public
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.peers = peers
+	close(s.changed)
+	s.changed = make(chan struct{})
 	return nil
 }
 
@@ -62,6 +80,8 @@ func (s *Static) Identity() crypto.PrivateKey { return s.identity }
 // Peer implements [control.Keys].
 func (s *Static) Peer(vtep netip.Addr) (crypto.PeerConfig, bool) {
 	vtep = bare(vtep)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.peers == nil {
 		return crypto.PeerConfig{Public: s.psk.Identity(vtep).Public(), PSK: s.psk}, true
 	}
@@ -69,5 +89,9 @@ func (s *Static) Peer(vtep netip.Addr) (crypto.PeerConfig, bool) {
 	return crypto.PeerConfig{Public: public, PSK: s.psk}, ok
 }
 
-// Changed implements [control.Keys]: nothing ever does.
-func (s *Static) Changed() <-chan struct{} { return nil }
+// Changed implements [control.Keys].
+func (s *Static) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}

@@ -22,8 +22,10 @@ func load(t *testing.T, local netip.Addr, seal control.SealSpec) *keys.Static {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Changed() != nil {
-		t.Error("files change")
+	select {
+	case <-s.Changed():
+		t.Error("changed by itself")
+	default:
 	}
 	return s
 }
@@ -87,5 +89,33 @@ func TestLoadRefuses(t *testing.T) {
 	} {
 		_, err := keys.Load(control.NodeSpec{Local: addrA, Seal: seal})
 		says(t, err, own.Base64()[:20], want)
+	}
+}
+
+// A reload replaces the peers, says so, and refuses one that is the node itself.
+func TestSetPeers(t *testing.T) {
+	own, keyB, keyC := newKey(t), newKey(t), newKey(t)
+	node := control.NodeSpec{Local: addrA, Seal: control.SealSpec{KeyFile: write(t, own.Base64(), 0o600)}}
+	s := load(t, addrA, node.Seal)
+	changed := s.Changed()
+	for _, key := range []crypto.PrivateKey{keyB, keyC} {
+		node.Seal.Peers = []control.PeerKey{{VTEP: netip.AddrPortFrom(addrB, 0), Public: key.Public()}}
+		if err := s.SetPeers(node); err != nil {
+			t.Fatal(err)
+		}
+		if p, ok := s.Peer(addrB); !ok || p.Public != key.Public() {
+			t.Errorf("the peer has the key %v, want %v", p.Public, key.Public())
+		}
+		select {
+		case <-changed:
+		default:
+			t.Error("nobody was told")
+		}
+		changed = s.Changed()
+	}
+	node.Seal.Peers[0].Public = own.Public()
+	says(t, s.SetPeers(node), "", "this node's own")
+	if p, _ := s.Peer(addrB); p.Public != keyC.Public() {
+		t.Error("what was refused is in force")
 	}
 }
