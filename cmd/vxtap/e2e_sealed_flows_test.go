@@ -15,8 +15,7 @@ import (
 
 // flow is datagrams with numbers that one end sends and the other sends back, a few at a
 // time, so that no queue on the way is ever full. Each has to come back, once. In which
-// order is not asked: a sender whom the kernel moves to another CPU overtakes itself on a
-// veth pair.
+// order is not asked: now and then a veth pair changes it, without any tunnel over it.
 type flow struct {
 	t    *testing.T
 	out  net.Conn       // of the end that counts
