@@ -122,6 +122,11 @@ func TestHeldFramesAreSent(t *testing.T) {
 		}
 		a.conserved(t)
 		seen.noSecrets(t)
+		for _, d := range seen.datagrams { // the workers' queues are theirs alone
+			if d[0] == crypto.TypeData && crypto.Header(d).Queue() != crypto.ControlQueue {
+				t.Errorf("sealed by another than its worker on queue %d", crypto.Header(d).Queue())
+			}
+		}
 	})
 }
 
