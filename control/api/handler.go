@@ -25,7 +25,6 @@ func NewHandler(b Backend) http.Handler {
 		"DELETE": h.deleteFDB,
 	})
 	mux.Handle("/v1/networks/{vni}/fdb/flush", methods{"POST": h.flushFDB})
-	mux.Handle("/v1/capture", methods{"POST": h.capture})
 	mux.Handle("/v1/keys", methods{"GET": h.keys})
 	mux.Handle("/v1/keys/rotate", methods{"POST": h.rotateKeys})
 	mux.Handle("/v1/reload", methods{"POST": h.reload})
