@@ -60,7 +60,6 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 	case answer == nil:
 		w.WriteHeader(http.StatusNoContent)
-	case answer == any(written{}):
 	case isStream(answer):
 		answer.(stream)(newLines(w, r))
 	default:
