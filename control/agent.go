@@ -100,6 +100,8 @@ func Open(cfg AgentConfig) (*Agent, error) {
 		Local:     a.node.Local,
 		Port:      a.node.Port,
 		Underlays: a.underlay.Queues,
+		MTU:       a.interfaceMTU(),
+		Paths:     a.underlay.Paths,
 		NewPoller: a.drivers.NewPoller,
 		BusyPoll:  a.drivers.BusyPoll,
 		Sealing:   a.sealingConfig(cfg.Keys),

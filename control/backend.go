@@ -50,6 +50,7 @@ func (a *Agent) Node() api.Node {
 			ReceiveBufferWanted: a.underlay.ReceiveBufferWanted,
 			Offloads:            offloads(a.underlay.Features),
 			TrainsRefused:       a.vtep.Stats().TrainsRefused,
+			Paths:               a.narrowPaths(),
 		},
 		Networks: []api.Network{},
 	}
@@ -64,7 +65,7 @@ func (a *Agent) describe(n *network) api.Network {
 	d := n.device
 	net := api.Network{
 		VNI: cfg.VNI, MTU: d.MTU,
-		Learning: !cfg.NoLearning, Closed: cfg.Closed,
+		Learning: !cfg.NoLearning, Closed: cfg.Closed, MSSClamp: cfg.MSSClamp,
 		AgeingSeconds: uint32(max(cfg.Ageing, 0) / time.Second), MaxMACs: cfg.MaxMACs,
 		TTL: cfg.TTL, TOS: api.TOS{Fixed: cfg.FixedTOS, Value: cfg.TOS}, ReservedBits: api.Mask(cfg.ReservedBits),
 		Sealed:  n.spec.Sealed,
@@ -113,7 +114,7 @@ func (a *Agent) Stats() api.Stats {
 func direction(c dataplane.Counts) api.Direction {
 	d := api.Direction{
 		Frames: c.Frames, Bytes: c.Bytes, Forwarded: c.Forwarded, ForwardedBytes: c.ForwardedBytes,
-		Copies: c.Copies, Dropped: c.Dropped(), Drops: map[string]uint64{},
+		Copies: c.Copies, Answers: c.Answers, Dropped: c.Dropped(), Drops: map[string]uint64{},
 	}
 	for _, why := range dataplane.Drops() {
 		d.Drops[why.String()] = c.Drops[why]

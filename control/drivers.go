@@ -54,7 +54,8 @@ type Device struct {
 // Underlay is the opened UDP side of a node.
 type Underlay struct {
 	Queues []dataplane.Underlay
-	Driver string // for people
+	Paths  dataplane.Paths // nil if there is nobody to ask
+	Driver string          // for people
 	// ReceiveBuffer is what the kernel gave a socket, and what it was asked for, in
 	// bytes.
 	ReceiveBuffer, ReceiveBufferWanted int

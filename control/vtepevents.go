@@ -11,7 +11,7 @@ import (
 )
 
 // event takes what the VTEP reports: a device that went away, a worker that ended, a MAC
-// that two VTEPs claim, or a route that is slower than others.
+// that two VTEPs claim, a path that is narrower, or a route that is slower than others.
 func (a *Agent) event(e dataplane.Event) {
 	switch {
 	case !e.MAC.IsZero():
@@ -19,6 +19,11 @@ func (a *Agent) event(e dataplane.Event) {
 			Kind: api.EventMAC, VNI: e.VNI, MAC: e.MAC,
 			Message: "a MAC moves to and fro; two hosts have it, or frames come back in a loop",
 		}, e.Err, zap.Stringer("vni", e.VNI), zap.Stringer("mac", e.MAC))
+	case e.PathMTU > 0:
+		a.report(zap.InfoLevel, api.Event{
+			Kind: api.EventPath, Remote: e.Remote.Addr(), MTU: e.PathMTU,
+			Message: "a link on the path is narrower than the underlay's interface; senders of larger frames are told",
+		}, nil, zap.Stringer("remote", e.Remote), zap.Int("mtu", e.PathMTU))
 	case e.Remote.IsValid():
 		a.report(zap.WarnLevel, api.Event{
 			Kind: api.EventRemote, Remote: e.Remote.Addr(),

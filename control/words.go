@@ -53,6 +53,8 @@ func networkWords(parseName func(string) (string, error)) []Word {
 			func(n *NetworkSpec) *bool { return &n.NoLearning }),
 		ofNetwork("closed", "", "false", "hear only VTEPs that --remote or --fdb names", parseTruth,
 			func(n *NetworkSpec) *bool { return &n.Closed }),
+		ofNetwork("mss-clamp", "", "false", "have TCP connections through the tunnel announce no larger segments than fit", parseTruth,
+			func(n *NetworkSpec) *bool { return &n.MSSClamp }),
 		ofNetwork("ageing", "TIME", "300s", "how long a learned MAC is kept after its last frame; 0 for ever", ParseAgeing,
 			func(n *NetworkSpec) *time.Duration { return &n.Ageing }),
 		ofNetwork("max-macs", "N", fmt.Sprint(dataplane.DefaultMaxMACs), "how many MACs are learned at most", parseMaxMACs,

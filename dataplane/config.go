@@ -17,7 +17,8 @@ const (
 	DefaultAgeing  = 300 * time.Second // IEEE 802.1Q, and Linux
 	DefaultMaxMACs = 65536
 
-	defaultMTU = 1500 // of Ethernet
+	defaultMTU  = 1500 // of Ethernet
+	maxIPPacket = 65535
 )
 
 // Config describes a VTEP.

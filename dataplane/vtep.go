@@ -70,7 +70,7 @@ func newVTEP(cfg Config) (*VTEP, error) {
 	if cfg.Port == 0 {
 		cfg.Port = DefaultPort
 	}
-	if cfg.MTU == 0 {
+	if cfg.MTU = min(cfg.MTU, maxIPPacket); cfg.MTU == 0 {
 		cfg.MTU = defaultMTU
 	}
 	if cfg.FlowSeed == 0 {

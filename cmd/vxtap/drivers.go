@@ -90,6 +90,16 @@ func openUnderlay(node control.NodeSpec) (*control.Underlay, error) {
 		u.Queues = append(u.Queues, q)
 		u.SourcePorts = append(u.SourcePorts, q.SourcePorts())
 	}
+	paths, err := underlay.OpenPaths(queues)
+	if err != nil {
+		for _, q := range queues {
+			q.Close()
+		}
+		return nil, err
+	}
+	u.Paths = paths
+	f := paths.Feature()
+	u.Features = append(u.Features, feature(f.Name, f.Err))
 	return u, nil
 }
 

@@ -125,9 +125,11 @@ func oneNetwork() *agent {
 	return &agent{
 		node: api.Node{
 			Version: "v1.2.3", Local: netip.MustParseAddr("10.9.0.1"), Port: 4789, Started: started,
-			Underlay: api.UnderlayInfo{Driver: "linux", Queues: 2, TrainsRefused: 3, ReceiveBuffer: 425984, ReceiveBufferWanted: 8388608, Offloads: []api.Offload{
-				{Name: "udp-gso", InForce: true}, {Name: "udp-gro", Why: "not in this kernel: protocol not available"},
-			}},
+			Underlay: api.UnderlayInfo{Driver: "linux", Queues: 2, TrainsRefused: 3,
+				Paths:         []api.Path{{Remote: netip.MustParseAddr("10.9.0.3"), MTU: 1400, HoldsSeconds: 540}},
+				ReceiveBuffer: 425984, ReceiveBufferWanted: 8388608, Offloads: []api.Offload{
+					{Name: "udp-gso", InForce: true}, {Name: "udp-gro", Why: "not in this kernel: protocol not available"},
+				}},
 			Networks: []api.Network{{
 				VNI: 42, MTU: 1450, Learning: true, AgeingSeconds: 300, MaxMACs: 65536, TTL: 64,
 				Remotes: []netip.AddrPort{netip.AddrPortFrom(peer2, 4789), netip.AddrPortFrom(peer3, 4790)},

@@ -45,6 +45,7 @@ func describeNode(n *api.Node, now time.Time) string {
 	if refused := n.Underlay.TrainsRefused; refused > 0 {
 		fmt.Fprintf(&b, "  trains are refused by the routes to %d remotes, whose datagrams are sent one by one\n", refused)
 	}
+	describePaths(&b, n.Underlay.Paths)
 	for i := range n.Networks {
 		b.WriteByte('\n')
 		describeNetwork(&b, &n.Networks[i], n.Port)
@@ -53,6 +54,14 @@ func describeNode(n *api.Node, now time.Time) string {
 		b.WriteString("\nno networks\n")
 	}
 	return b.String()
+}
+
+func describePaths(b *strings.Builder, list []api.Path) {
+	t := table{indent: "  "}
+	for _, p := range list {
+		t.add("path", p.Remote.String(), fmt.Sprintf("mtu %d", p.MTU), fmt.Sprintf("for %v", time.Duration(p.HoldsSeconds)*time.Second))
+	}
+	t.writeTo(b)
 }
 
 func receiveBuffer(u *api.UnderlayInfo) string {
@@ -84,6 +93,9 @@ func describeNetwork(b *strings.Builder, n *api.Network, port uint16) {
 	}
 	if n.Closed {
 		b.WriteString(" closed")
+	}
+	if n.MSSClamp {
+		b.WriteString(" mss-clamp")
 	}
 	fmt.Fprintf(b, "\n  macs %s, %d static\n", learning(n), n.Static)
 	fmt.Fprintf(b, "  remotes %s\n", orNone(addressList(n.Remotes, port)))

@@ -107,6 +107,10 @@ func counters(all bool, pairs []pair) []counter {
 		{"copies", func(d *api.Direction) uint64 { return d.Copies }},
 		{"dropped", func(d *api.Direction) uint64 { return d.Dropped }},
 	}
+	answers := func(d *api.Direction) uint64 { return d.Answers }
+	if all || slices.ContainsFunc(pairs, func(p pair) bool { return answers(p.now) > 0 }) {
+		list = slices.Insert(list, len(list)-1, counter{"answered", answers})
+	}
 	reasons := map[string]bool{}
 	for _, p := range pairs {
 		for reason, n := range p.now.Drops {

@@ -29,6 +29,16 @@ type UnderlayInfo struct {
 	// TrainsRefused is to how many remotes datagrams are sent one by one for now, as a
 	// route to them takes no trains.
 	TrainsRefused int `json:"trains_refused"`
+	// Paths are those to remotes that are narrower than the underlay's interface.
+	Paths []Path `json:"paths"`
+}
+
+// Path is the way to a remote.
+type Path struct {
+	Remote netip.Addr `json:"remote"`
+	MTU    int        `json:"mtu"` // bytes of IP packet that fit its narrowest link
+	// HoldsSeconds is after how long it is found out whether it has become wider.
+	HoldsSeconds uint32 `json:"holds_seconds"`
 }
 
 // Offload is work that the kernel can do for the dataplane.
@@ -43,7 +53,8 @@ type Network struct {
 	VNI      encap.VNI `json:"vni"`
 	MTU      int       `json:"mtu"` // bytes of IP packet that fit its frames
 	Learning bool      `json:"learning"`
-	Closed   bool      `json:"closed"` // only remotes of the table are heard
+	Closed   bool      `json:"closed"`    // only remotes of the table are heard
+	MSSClamp bool      `json:"mss_clamp"` // TCP connections announce no larger segments than fit
 	// AgeingSeconds is how long a learned MAC is kept after its last frame; 0 is for
 	// ever.
 	AgeingSeconds uint32 `json:"ageing_seconds"`

@@ -42,6 +42,7 @@ type Direction struct {
 	Forwarded      uint64 `json:"forwarded"`
 	ForwardedBytes uint64 `json:"forwarded_bytes"`
 	Copies         uint64 `json:"copies"`  // further copies that flooding made
+	Answers        uint64 `json:"answers"` // ICMP errors that told of frames too big for the tunnel
 	Dropped        uint64 `json:"dropped"` // the sum of Drops
 	// Drops counts each reason by its name. Every reason is there, also at zero.
 	Drops map[string]uint64 `json:"drops"`
