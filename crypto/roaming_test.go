@@ -53,9 +53,14 @@ func TestKeepalives(t *testing.T) {
 	n := newNetwork(t, 2)
 	in, open := natted(n, func(c *crypto.Config) { c.NAT = true; c.Keepalive = time.Second })
 	n.runFor(time.Second)
-	count := func() (signs int) {
+	count := func(busy bool) (signs int) {
 		n.recording, n.seen = true, nil
-		n.runFor(10 * time.Second)
+		for i := range uint64(100) {
+			if busy {
+				in.frame(open, i)
+			}
+			n.runFor(100 * time.Millisecond)
+		}
 		for _, d := range n.seen {
 			if d.data[0] == crypto.TypeKeepalive && d.from == outside {
 				signs++
@@ -63,8 +68,11 @@ func TestKeepalives(t *testing.T) {
 		}
 		return signs
 	}
-	if got := count(); got < 9 || got > 11 {
+	if got := count(false); got < 9 || got > 11 {
 		t.Errorf("%d keepalives in 10 s, want 10", got)
+	}
+	if got := count(true); got > 1 {
+		t.Errorf("%d keepalives in 10 s full of frames", got)
 	}
 	if !open.peer(in).FromListener() {
 		t.Error("the peer was not told of the NAT")

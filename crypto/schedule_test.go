@@ -35,6 +35,14 @@ func rotations(t *testing.T, e *end, from time.Duration) (n int) {
 	return n
 }
 
+// longest is the longest time between rotations.
+func longest(e *end) (d time.Duration) {
+	for i := 1; i < len(e.events); i++ {
+		d = max(d, e.events[i].at-e.events[i-1].at)
+	}
+	return d
+}
+
 func TestMonth(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -63,6 +71,9 @@ func TestMonth(t *testing.T) {
 				}
 			}
 			agree(t, a, b)
+			if got := longest(a); c.loss == 0 && (got < rotation*90/100 || got > rotation*951/1000) {
+				t.Errorf("the longest epoch was used for %v: the initiator begins at 90 to 95 %%", got)
+			}
 			if tries := a.status(b).Tries + b.status(a).Tries; c.loss == 0 && tries > 70 {
 				t.Errorf("%d initiations for some 64 rotations", tries)
 			}
