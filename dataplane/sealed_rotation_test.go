@@ -89,12 +89,12 @@ func pair(t testing.TB, wire *mem.Network, workers [2]int) (a, b *node, streams 
 }
 
 // TestRotationLosesNothing: ten a second, under superframes of TCP and small frames of UDP
-// both ways.
+// both ways. There are frames on their way throughout each handshake.
 func TestRotationLosesNothing(t *testing.T) {
 	for _, workers := range [][2]int{{1, 1}, {3, 2}} {
 		t.Run(fmt.Sprintf("workers=%d,%d", workers[0], workers[1]), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				wire := newSlowWire()
+				wire := mem.NewNetwork(mem.Impairments{Delay: 25 * time.Millisecond, Jitter: 10 * time.Millisecond}, 1)
 				a, b, streams := pair(t, wire, workers)
 				pass(time.Second)
 				before := a.vtep.Node().Status()[0].Epoch
