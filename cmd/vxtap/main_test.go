@@ -23,8 +23,10 @@ type agent struct {
 	node  api.Node
 	stats []api.Stats // one for each question, the last for all that follow
 	fdb   map[encap.VNI][]api.FDBEntry
-	keys  api.Keys
-	err   error
+
+	capture []byte // what a capture brings
+	keys    api.Keys
+	err     error
 
 	reloaded api.Reloaded
 	events   []api.Event

@@ -48,6 +48,7 @@ func newRoot(e *env) *cobra.Command {
 		newFDBCommand(e),
 		newStatsCommand(e),
 		newEventsCommand(e),
+		newCaptureCommand(e),
 		newKeysCommand(e),
 		newGenkeyCommand(e),
 		newPubkeyCommand(e),

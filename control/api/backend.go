@@ -13,6 +13,7 @@ import (
 // An error that wraps [ErrInvalid], [ErrNotFound] or [ErrExists], or is an [*Error], is
 // answered with its status; any other with 500. Its text is shown to the user as it is.
 type Backend interface {
+	Capturer
 	// Node describes the node as it is now.
 	Node() Node
 	// Stats reads all counters.

@@ -25,6 +25,7 @@ func NewHandler(b Backend) http.Handler {
 		"DELETE": h.deleteFDB,
 	})
 	mux.Handle("/v1/networks/{vni}/fdb/flush", methods{"POST": h.flushFDB})
+	mux.Handle("/v1/capture", methods{"POST": h.capture})
 	mux.Handle("/v1/keys", methods{"GET": h.keys})
 	mux.Handle("/v1/keys/rotate", methods{"POST": h.rotateKeys})
 	mux.Handle("/v1/reload", methods{"POST": h.reload})
@@ -60,6 +61,7 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 	case answer == nil:
 		w.WriteHeader(http.StatusNoContent)
+	case answer == any(written{}):
 	case isStream(answer):
 		answer.(stream)(newLines(w, r))
 	default:

@@ -40,6 +40,7 @@ type backend struct {
 	reloaded api.Reloaded
 	events   chan api.Event
 	stopped  chan struct{} // closed when nobody listens any more
+	capture  api.Capture
 }
 
 func (b *backend) Node() api.Node   { return b.node }

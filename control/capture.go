@@ -1,0 +1,251 @@
+package control
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/vxtap/vxtap/control/api"
+	"github.com/vxtap/vxtap/control/pcapfilter"
+	"github.com/vxtap/vxtap/control/pcapng"
+	"github.com/vxtap/vxtap/dataplane"
+	"github.com/vxtap/vxtap/encap"
+)
+
+const (
+	// captureTick is how often the rings of a capture are emptied. They hold more than what
+	// a busy network brings meanwhile.
+	captureTick = 10 * time.Millisecond
+	// captureTurn is how many frames are taken out before the time is looked at.
+	captureTurn = 512
+	// captureShare is how much longer a capture rests than it works, so that it takes a
+	// tenth of a CPU at most, and the reader of its file about as much. What does not fit in
+	// the rings meanwhile is missed.
+	captureShare = 9
+	// captureReport is how often it is said how many were missed.
+	captureReport = time.Second
+	// captureBuffer is how much is written to the reader at once.
+	captureBuffer = 256 << 10
+)
+
+// capture writes what a VTEP captures to a pcapng section.
+type capture struct {
+	agent   *Agent
+	frames  *dataplane.Capture
+	snap    int
+	filters map[pcapng.LinkType]*pcapfilter.Filter
+	out     *bufio.Writer
+	flush   func() error
+	file    *pcapng.Writer
+	ports   map[captureInterface]int // numbers of interfaces
+	packet  []byte                   // with outer headers
+
+	written, missed uint64
+	err             error
+}
+
+// captureInterface is what tells interfaces apart.
+type captureInterface struct {
+	name string
+	vni  encap.VNI
+	link pcapng.LinkType
+}
+
+// Capture implements [api.Capturer].
+func (a *Agent) Capture(what api.Capture) (func(context.Context, io.Writer, func() error) error, error) {
+	c := &capture{agent: a, snap: what.SnapLen, ports: make(map[captureInterface]int)}
+	cfg := dataplane.CaptureConfig{VNI: what.VNI, Remote: what.Remote, Stages: captureStages(what.Stages)}
+	if strings.TrimSpace(what.Filter) == "" {
+		cfg.SnapLen = what.SnapLen
+	} else {
+		// A filter is asked about whole frames.
+		c.filters = make(map[pcapng.LinkType]*pcapfilter.Filter)
+		for link, as := range map[pcapng.LinkType]pcapfilter.Link{pcapng.Ethernet: pcapfilter.Ethernet, pcapng.RawIP: pcapfilter.RawIP} {
+			f, err := pcapfilter.Compile(what.Filter, as)
+			if err != nil {
+				return nil, fmt.Errorf("%w: %w", api.ErrInvalid, err)
+			}
+			c.filters[link] = f
+		}
+	}
+	if what.VNI != 0 {
+		if _, err := a.network(what.VNI); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if c.frames, err = a.vtep.Capture(cfg); errors.Is(err, dataplane.ErrBusy) {
+		return nil, &api.Error{Status: http.StatusConflict, Message: "too many captures run already: end one"}
+	} else if err != nil {
+		return nil, err
+	}
+	return c.run, nil
+}
+
+func captureStages(names []api.CaptureStage) (stages dataplane.Stage) {
+	for _, name := range names {
+		switch name {
+		case api.CaptureTap:
+			stages |= dataplane.StageTap
+		case api.CaptureWire:
+			stages |= dataplane.StageWire
+		case api.CaptureDropped:
+			stages |= dataplane.StageDropped
+		}
+	}
+	if stages == 0 {
+		return dataplane.StageTap
+	}
+	return stages
+}
+
+// run is the capture's life.
+func (c *capture) run(ctx context.Context, out io.Writer, flush func() error) error {
+	defer c.frames.Close()
+	c.out, c.flush = bufio.NewWriterSize(out, captureBuffer), flush
+	if c.file, c.err = pcapng.NewWriter(c.out, "vxtap "+c.agent.version); c.err != nil {
+		return c.err
+	}
+	c.push()
+	rest := time.NewTimer(captureTick)
+	defer rest.Stop()
+	reported := time.Now()
+	for c.err == nil {
+		select {
+		case <-ctx.Done():
+			c.frames.Close()
+			c.frames.Drain(1<<30, c.take)
+			c.report()
+			c.push()
+			return c.err
+		case <-rest.C:
+		}
+		begun := time.Now()
+		if n := c.frames.Drain(captureTurn, c.take); n > 0 {
+			c.push()
+		}
+		if begun.Sub(reported) >= captureReport {
+			c.report()
+			reported = begun
+		}
+		rest.Reset(c.pause(time.Since(begun)))
+	}
+	return c.err
+}
+
+// pause is how long to rest after some work.
+func (c *capture) pause(worked time.Duration) time.Duration {
+	return max(captureTick, captureShare*worked)
+}
+
+// push has everything written reach the reader.
+func (c *capture) push() {
+	if c.err == nil {
+		c.err = c.out.Flush()
+	}
+	if c.err == nil {
+		c.err = c.flush()
+	}
+}
+
+// report says how many frames were missed, if there were more.
+func (c *capture) report() {
+	missed := c.frames.Missed()
+	if missed == c.missed || c.err != nil {
+		return
+	}
+	c.missed = missed
+	number := c.number(captureInterface{name: "all", link: pcapng.Ethernet})
+	if c.err == nil {
+		c.err = c.file.WriteStats(number, time.Now(), c.written+missed, missed)
+	}
+	c.push()
+}
+
+// take writes one frame, if it is wanted.
+func (c *capture) take(f *dataplane.Captured) {
+	if c.err != nil {
+		return
+	}
+	p := pcapng.Packet{Time: f.Time, Direction: pcapng.Inbound, Length: f.Length, Data: f.Data, Comment: comment(f)}
+	if f.Out {
+		p.Direction = pcapng.Outbound
+	}
+	where := captureInterface{name: captureName(f), vni: f.VNI, link: pcapng.Ethernet}
+	if f.Packet {
+		c.packet = c.agent.putOuter(c.packet[:0], f)
+		p.Length += len(c.packet) - len(f.Data)
+		where.link, where.vni, p.Data = pcapng.RawIP, 0, c.packet
+	}
+	if filter := c.filters[where.link]; filter != nil && !filter.Match(p.Data) {
+		return
+	}
+	if c.snap > 0 && len(p.Data) > c.snap {
+		p.Data = p.Data[:c.snap]
+	}
+	if p.Interface = c.number(where); c.err == nil {
+		c.err = c.file.WritePacket(&p)
+		c.written++
+	}
+}
+
+// captureName is how the interface is called that a frame was captured on.
+func captureName(f *dataplane.Captured) string {
+	switch f.Stage {
+	case dataplane.StageTap:
+		return f.Port
+	case dataplane.StageWire:
+		return "wire"
+	}
+	return "dropped"
+}
+
+// number returns an interface's, which is described when it is met first.
+func (c *capture) number(i captureInterface) int {
+	n, known := c.ports[i]
+	if known {
+		return n
+	}
+	d := pcapng.Interface{Name: i.name, Link: i.link, SnapLen: c.snap}
+	switch {
+	case i.name == "all":
+		d.Description = "what was missed, of all interfaces"
+	case i.link == pcapng.RawIP:
+		d.Description = "VTEP " + netip.AddrPortFrom(c.agent.node.Local, c.agent.node.Port).String()
+	default:
+		d.Description = fmt.Sprintf("network %d", i.vni)
+	}
+	n, c.err = c.file.AddInterface(d)
+	c.ports[i] = n
+	return n
+}
+
+// comment says why a frame was dropped, and what is known of it.
+func comment(f *dataplane.Captured) string {
+	if f.Stage != dataplane.StageDropped {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "dropped: %v", f.Drop)
+	if f.Frames > 1 {
+		fmt.Fprintf(&b, ", %d frames", f.Frames)
+	}
+	if f.VNI != 0 {
+		fmt.Fprintf(&b, ", network %d", f.VNI)
+	}
+	switch {
+	case f.Port != "":
+		fmt.Fprintf(&b, ", from port %s", f.Port)
+	case f.Out:
+		fmt.Fprintf(&b, ", to %v", f.Remote)
+	default:
+		fmt.Fprintf(&b, ", from %v", f.Remote)
+	}
+	return b.String()
+}
