@@ -90,6 +90,8 @@ func (s *NetworkSpec) Check(node NodeSpec) error {
 		func() error { return s.checkRemotes(node) },
 		func() error { return s.checkStatic(node) },
 		func() error { return s.checkSealed(node) },
+		func() error { return s.checkGroup(node) },
+		func() error { return s.checkChecksums(node) },
 	} {
 		if err := check(); err != nil {
 			return err

@@ -62,6 +62,11 @@ type Underlay struct {
 	Features                           []Feature
 	// SourcePorts are the UDP ports that each queue sends from, by [encap.Datagram.Source].
 	SourcePorts [][]uint16
+	// Join hears a multicast group on an interface, whose index it returns, until leave is
+	// called.
+	Join func(group netip.Addr, device string) (index uint32, leave func() error, err error)
+	// AllowNoChecksum readies the queues to send datagrams without UDP checksums.
+	AllowNoChecksum func() error
 }
 
 // Feature is something a driver can make use of where the system has it.

@@ -28,6 +28,34 @@ func ParseRemote(s string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
 }
 
+// ParseGroup parses the address of a multicast group, an IPv6 one perhaps with its zone.
+func ParseGroup(s string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(s)
+	if a = a.Unmap(); err != nil || !a.IsMulticast() {
+		return netip.Addr{}, fmt.Errorf("bad group %q: want a multicast address, like 239.1.1.1 or ff05::42", s)
+	}
+	return a, nil
+}
+
+// ParseChecksum parses true or false, or ADDRESS=true or ADDRESS=false.
+func ParseChecksum(s string) (c Checksum, err error) {
+	addr, value, of := strings.Cut(s, "=")
+	if !of {
+		value = s
+	}
+	if of {
+		if c.Addr, err = netip.ParseAddr(addr); err != nil {
+			return Checksum{}, fmt.Errorf("bad checksum word %q: want true, false, or those of one VTEP, like 10.9.0.2=false", s)
+		}
+		c.Addr = c.Addr.Unmap()
+	}
+	if value != "true" && value != "false" {
+		return Checksum{}, fmt.Errorf("bad checksum word %q: want true, false, or those of one VTEP, like 10.9.0.2=false", s)
+	}
+	c.Sent = value == "true"
+	return c, nil
+}
+
 // ParseLocal parses the address of this VTEP.
 func ParseLocal(s string) (netip.Addr, error) {
 	a, err := netip.ParseAddr(s)

@@ -47,10 +47,10 @@ func newSealing(keys Keys, node *crypto.Node) *sealing {
 }
 
 // join gives a sealed network that is to come its peers, and returns their VTEPs. A plain
-// network has none.
+// network has none, and may need more of the sockets.
 func (a *Agent) join(spec *NetworkSpec) ([]netip.AddrPort, error) {
 	if !spec.Sealed {
-		return nil, nil
+		return nil, a.prepare(spec)
 	}
 	if a.sealing == nil {
 		return nil, fmt.Errorf("network %d is to be sealed, and this node was started without keys: give it some with --key or --psk-file", spec.VNI)

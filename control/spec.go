@@ -48,6 +48,10 @@ type NetworkSpec struct {
 	// MAC of the device; zero derives it from its first address, or else from the
 	// node's, so that it is the same after a restart.
 	MAC encap.MAC
+	// GroupDevice is the interface by which the group is reached, unless its zone says so.
+	GroupDevice string
+	// Checksums says for which VTEPs outer UDP checksums are sent; without, for all.
+	Checksums []Checksum
 	// Static are table entries to begin with.
 	Static []StaticEntry
 }

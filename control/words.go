@@ -62,6 +62,12 @@ func networkWords(parseName func(string) (string, error)) []Word {
 		ofNetwork("ttl", "N", "64", "TTL or hop limit of outer packets", ParseTTL,
 			func(n *NetworkSpec) *uint8 { return &n.TTL }),
 		tosWord(),
+		ofNetwork("group", "ADDR", "", "multicast group that gets broadcast, unknown and multicast frames, in the place of remotes; with --dev", ParseGroup,
+			func(n *NetworkSpec) *netip.Addr { return &n.Group }),
+		ofNetwork("dev", "IF", "", "interface of this host by which the group is reached", parseText,
+			func(n *NetworkSpec) *string { return &n.GroupDevice }),
+		listOfNetwork("udpcsum", "BOOL|ADDR=BOOL", "whether outer UDP checksums are sent (default true), by this network or to one VTEP; without, each datagram is sent by itself", ParseChecksum,
+			func(n *NetworkSpec) *[]Checksum { return &n.Checksums }),
 		ofNetwork("reserved-bits", "0xHEX", "", "reserved bits of the VXLAN header that others may set, 64 bits", parseMask,
 			func(n *NetworkSpec) *uint64 { return &n.ReservedBits }),
 	}

@@ -64,6 +64,19 @@ type NetworkConfig struct {
 	// Remotes is the initial flood list: VTEPs that receive a copy of every
 	// broadcast, unknown unicast and multicast frame. A port of 0 means the VTEP's.
 	Remotes []netip.AddrPort
+	// Group is a multicast group that is flooded to, beside Remotes, at the VTEP's port; invalid
+	// is none. It leaves by the interface with the index GroupInterface. A network that is
+	// closed or sealed has none. The underlay is to hear it.
+	Group          netip.Addr
+	GroupInterface uint32
+	// NoChecksum: datagrams have no outer UDP checksum, and each is sent by itself. ChecksumTo
+	// says otherwise, or so, of single VTEPs and the group. The underlay is to allow it. What
+	// is sealed has checksums.
+	NoChecksum bool
+	ChecksumTo map[netip.Addr]bool
+	// Release is called once, when the network is removed or could not be added; nil if
+	// nothing was made for it.
+	Release func() error
 	// NoLearning: source MACs behind remotes are not learned.
 	NoLearning bool
 	// Closed: only remotes of the flood list and of static or controlled entries are
@@ -174,6 +187,14 @@ func (c *NetworkConfig) check() error {
 		return fmt.Errorf("network %d has peers but is not sealed", c.VNI)
 	}
 	return nil
+}
+
+// release gives back what was made for the network.
+func (c *NetworkConfig) release() error {
+	if c.Release == nil {
+		return nil
+	}
+	return c.Release()
 }
 
 func (c *NetworkConfig) fill() {

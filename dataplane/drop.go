@@ -32,7 +32,7 @@ const (
 	DropReserved     // a reserved bit is set that the network does not tolerate
 	DropUnknownVNI   // no network here has this VNI
 	DropUnknownVTEP  // the network is closed and the sender is none of its remotes
-	DropLoop         // source MAC is that of a port of this node
+	DropLoop         // source MAC is that of a port of this node, or the sender is this VTEP
 	DropElsewhere    // source MAC has an entry, not learned, that it is elsewhere
 	DropECN          // congestion marked outside, but not ECN-capable inside (RFC 6040)
 	DropSplitHorizon // the destination is behind a remote: never back into the tunnel

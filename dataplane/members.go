@@ -26,9 +26,12 @@ func (n *Network) setPeers(peers []*crypto.Peer) {
 }
 
 // refuses says why a packet may not enter the network. It is here that a sealed network
-// fails closed: what is in clear text, from whomever, is not for it.
+// fails closed: what is in clear text, from whomever, is not for it. What comes from this
+// VTEP's own address came back from a group, or was forged.
 func (n *Network) refuses(a *arrival) Drop {
 	switch sealed := a.key != nil; {
+	case a.from == n.vtep.self:
+		return DropLoop
 	case n.cfg.Sealed && !sealed:
 		return DropClear
 	case sealed && !n.cfg.Sealed:
@@ -62,6 +65,15 @@ func (n *Network) newDestination(remotes ...netip.AddrPort) *destination {
 	if n.cfg.Sealed {
 		for _, r := range remotes {
 			d.peers = append(d.peers, n.peers[r.Addr()])
+		}
+		return d
+	}
+	for i, r := range remotes {
+		if !n.sums(r.Addr()) {
+			if d.bare == nil {
+				d.bare = make([]bool, len(remotes))
+			}
+			d.bare[i] = true
 		}
 	}
 	for i, r := range remotes {

@@ -40,6 +40,7 @@ type Network struct {
 	remotes map[netip.AddrPort]*destination // every single remote in use
 	named   map[netip.Addr][]namedRemote    // those that were not learned, by address
 	flaps   flaps
+	group   *destination // on the flood list; nil if there is none
 
 	closed bool // no port may come any more; guarded by the VTEP's changing
 }
@@ -64,6 +65,7 @@ func newNetwork(v *VTEP, cfg NetworkConfig) *Network {
 	n.heard.Store(new(addrSet))
 	n.setMTU()
 	encap.PutVXLAN(n.header[:], cfg.VNI)
+	n.setGroup()
 	return n
 }
 
@@ -128,7 +130,7 @@ func (n *Network) close() (err error) {
 		n.takeOut(p)
 		err = errors.Join(err, n.vtep.release(p))
 	}
-	return err
+	return errors.Join(err, n.cfg.release())
 }
 
 // putIn makes p known to workers, if its name and MAC are free; the VTEP's changing is

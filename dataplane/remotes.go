@@ -15,10 +15,10 @@ func (n *Network) AddRemote(addr netip.AddrPort) error {
 	})
 }
 
-// SetRemote makes the flood list this one VTEP.
+// SetRemote makes the flood list this one VTEP, and the network's group if it has one.
 func (n *Network) SetRemote(addr netip.AddrPort) error {
 	return n.changeRemote(addr, func(addr netip.AddrPort) error {
-		n.table.SetFlood([]*destination{n.remote(addr)})
+		n.table.SetFlood(n.flooding(n.remote(addr)))
 		return nil
 	})
 }
@@ -36,7 +36,7 @@ func (n *Network) RemoveRemote(addr netip.AddrPort) error {
 	return nil
 }
 
-// Remotes returns the flood list.
+// Remotes returns the flood list, a group among it.
 func (n *Network) Remotes() []netip.AddrPort {
 	var list []netip.AddrPort
 	for _, d := range n.table.Flood() {

@@ -41,6 +41,7 @@ type outer struct {
 	counted          *remoteCounters
 	source, tos, ttl uint8 // as in encap.Datagram
 	sealed           bool  // each datagram is one slice of the same slab
+	bare             bool  // without UDP checksum
 }
 
 // overhead is how many bytes of each datagram are none of its frame's.
@@ -128,5 +129,8 @@ func (r *run) segment(i int) encap.Datagram {
 
 // header returns a datagram without its bytes.
 func (r *run) header() encap.Datagram {
-	return encap.Datagram{Remote: r.remote, Source: r.source, TOS: r.tos, TTL: r.ttl}
+	return encap.Datagram{
+		Remote: r.remote, Source: r.source, TOS: r.tos, TTL: r.ttl,
+		Interface: r.to.device, NoChecksum: r.bare,
+	}
 }

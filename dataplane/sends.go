@@ -74,6 +74,7 @@ func (s *sends) add(out *outgoing, to *destination) {
 			continue
 		}
 		o.remote, o.counted = to.remotes[i], to.counted[i]
+		o.bare = to.bare != nil && to.bare[i]
 		if out.frame.Offload.GSO != encap.GSONone {
 			s.addSegments(out, &o)
 			continue
@@ -131,7 +132,7 @@ func sourceSlot(source uint8) int { return min(int(source), encap.MaxSources) }
 // put appends a datagram to the train of its source port, or begins another.
 func (s *sends) put(o *outer, header, payload []byte, entry int) {
 	limit := s.limit
-	if !o.to.trains.allowed(s.clock) {
+	if o.bare || !o.to.trains.allowed(s.clock) { // UDP_SEGMENT needs checksums
 		limit = 1
 	}
 	open := &s.open[sourceSlot(o.source)]

@@ -1,10 +1,12 @@
 package dataplane
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -26,6 +28,7 @@ type VTEP struct {
 	keeper   keeper
 	paths    pathBook
 	sealer   *sealer                    // nil: no sealed networks
+	self     netip.Addr                 // cfg.Local as a received datagram would have it
 	captures atomic.Pointer[captureSet] // nil: none run
 
 	sending, receiving sync.WaitGroup
@@ -76,7 +79,7 @@ func newVTEP(cfg Config) (*VTEP, error) {
 	if cfg.FlowSeed == 0 {
 		cfg.FlowSeed = rand.Uint64()
 	}
-	v := &VTEP{cfg: cfg, opened: time.Now(), byVNI: make(map[encap.VNI]*Network), keeper: newKeeper()}
+	v := &VTEP{cfg: cfg, self: bareAddr(cfg.Local), opened: time.Now(), byVNI: make(map[encap.VNI]*Network), keeper: newKeeper()}
 	v.networks.Store(newVNIIndex(nil))
 	v.paths.init()
 	if cfg.Sealing != nil {
@@ -105,7 +108,15 @@ func (v *VTEP) Workers() int { return len(v.out) }
 
 // AddNetwork adds a network without ports.
 func (v *VTEP) AddNetwork(cfg NetworkConfig) (*Network, error) {
-	if err := cfg.check(); err != nil {
+	n, err := v.addNetwork(cfg)
+	if err != nil {
+		return nil, errors.Join(err, cfg.release())
+	}
+	return n, nil
+}
+
+func (v *VTEP) addNetwork(cfg NetworkConfig) (*Network, error) {
+	if err := cmp.Or(cfg.check(), cfg.checkGroup(v.cfg.Local)); err != nil {
 		return nil, err
 	}
 	v.mu.Lock()

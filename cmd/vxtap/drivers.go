@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"runtime"
@@ -100,6 +101,19 @@ func openUnderlay(node control.NodeSpec) (*control.Underlay, error) {
 	u.Paths = paths
 	f := paths.Feature()
 	u.Features = append(u.Features, feature(f.Name, f.Err))
+	u.Join = func(group netip.Addr, device string) (uint32, func() error, error) {
+		m, err := first.Join(group, device)
+		if err != nil {
+			return 0, nil, err
+		}
+		return m.Interface, m.Leave, nil
+	}
+	u.AllowNoChecksum = func() (err error) {
+		for _, q := range queues {
+			err = errors.Join(err, q.AllowNoChecksum())
+		}
+		return err
+	}
 	return u, nil
 }
 

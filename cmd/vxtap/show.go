@@ -99,6 +99,12 @@ func describeNetwork(b *strings.Builder, n *api.Network, port uint16) {
 	}
 	fmt.Fprintf(b, "\n  macs %s, %d static\n", learning(n), n.Static)
 	fmt.Fprintf(b, "  remotes %s\n", orNone(addressList(n.Remotes, port)))
+	if n.Group.IsValid() {
+		fmt.Fprintf(b, "  group %v dev %s\n", n.Group, n.GroupDevice)
+	}
+	if len(n.NoChecksum) > 0 {
+		fmt.Fprintf(b, "  udpcsum off to %s, so datagrams are sent one by one\n", strings.Join(n.NoChecksum, " "))
+	}
 	describePorts(b, n.Ports)
 }
 

@@ -65,6 +65,12 @@ type Network struct {
 	Sealed        bool   `json:"sealed"`           // frames cross the underlay encrypted
 	Cipher        string `json:"cipher,omitempty"` // with what, if sealed
 
+	Group       netip.Addr `json:"group,omitzero"` // on the flood list too
+	GroupDevice string     `json:"group_device,omitempty"`
+	// NoChecksum names those to whom no outer UDP checksum is sent, and so no trains; "all"
+	// is the network.
+	NoChecksum []string `json:"no_udp_checksum,omitempty"`
+
 	Remotes []netip.AddrPort `json:"remotes"` // the flood list
 	Ports   []Port           `json:"ports"`
 	Learned int              `json:"learned"` // entries now in the table

@@ -30,6 +30,10 @@ type VXLANConfig struct {
 	Local netip.Addr
 	// Remotes is the flood list: who gets broadcasts, and unknown destinations.
 	Remotes []netip.Addr
+	// Group is a multicast group to flood to, in the place of Remotes, by the interface
+	// GroupDevice.
+	Group       netip.Addr
+	GroupDevice string
 	// Port is the UDP port, of this end and of the remotes; 0 is 4789.
 	Port uint16
 	// Addresses of the device inside the overlay, with the length of their prefix.

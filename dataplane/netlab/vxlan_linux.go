@@ -19,7 +19,15 @@ func (h *Host) KernelVXLAN(cfg VXLANConfig) error {
 	if cfg.VNI >= 1<<24 {
 		return fmt.Errorf("VXLAN device %s of host %s: VNI %d: give a number below 2^24", cfg.Name, h.name, cfg.VNI)
 	}
-	if err := h.nl.LinkAdd(vxlanLink(cfg)); err != nil {
+	link := vxlanLink(cfg)
+	if cfg.Group.IsValid() {
+		device, err := h.link(cfg.GroupDevice)
+		if err != nil {
+			return err
+		}
+		link.Group, link.VtepDevIndex = cfg.Group.AsSlice(), device.Attrs().Index
+	}
+	if err := h.nl.LinkAdd(link); err != nil {
 		return fmt.Errorf("add VXLAN device %s to host %s: %w", cfg.Name, h.name, err)
 	}
 	if err := h.configureVXLAN(cfg); err != nil {
