@@ -61,6 +61,9 @@ func (a *Agent) parse(words api.Words) (spec NetworkSpec, err error) {
 	}
 	node := a.node
 	spec.TakePeers(&node, own.Seal.Peers)
+	if spec.Sealed && a.sealing == nil {
+		return spec, &api.Error{Status: statusConflict, Message: fmt.Sprintf("network %d is to be sealed, and the agent was started without keys: stop it, or start a second one with --socket", spec.VNI)}
+	}
 	if err := spec.Check(a.node); err != nil {
 		return spec, invalid(err)
 	}
