@@ -48,7 +48,7 @@ func TestSealedBadInput(t *testing.T) {
 		{exitUsage, b, "--peer without --key"},
 		{exitUsage, "--remote 10.9.0.2", "without keys|--key|--psk-file"},
 		{exitUsage, "--psk-file " + psk + " --remote 239.1.1.1", "239.1.1.1|multicast group"},
-		{exitUsage, "--psk-file " + psk + " --remote 10.9.0.2 --group 239.1.1.1", "--group"},
+		{exitUsage, "--psk-file " + psk + " --remote 10.9.0.2 --group 239.1.1.1", "group"},
 	} {
 		args := strings.Fields("up --sealed --vni 42 --local 10.9.0.1 " + test.line)
 		refused(t, a, socket, test.code, test.words, args...)
