@@ -107,6 +107,9 @@ func (a *Agent) Stats() api.Stats {
 		if drops, err := n.device.Drops(); err == nil { // a device that is gone has none
 			line.PortDrops[n.device.Name] = drops
 		}
+		for _, r := range c.Remotes {
+			line.Remotes = append(line.Remotes, api.RemoteStats(r))
+		}
 		s.Networks = append(s.Networks, line)
 	}
 	return s

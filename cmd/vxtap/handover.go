@@ -34,6 +34,9 @@ func canHandOver(ctx context.Context, e *env, err error) bool {
 // until ctx ends. The request's connection is the lease: however this process ends, the
 // agent takes the network down.
 func (o *upOptions) handOver(ctx context.Context, e *env, log *zap.Logger) error {
+	if e.metrics != "" {
+		return usagef("--metrics %s: an agent runs on %s already, and its metrics are where it was told: leave --metrics out", e.metrics, e.socket)
+	}
 	held := context.WithoutCancel(ctx) // to be asked for its end first, and then let go
 	lease, err := api.NewClient(e.socket).Lease(held, o.words)
 	if err != nil {

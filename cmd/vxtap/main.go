@@ -30,6 +30,7 @@ type env struct {
 	now            func() time.Time
 	terminal       bool   // stdout is one
 	socket         string // of the agent; set by --socket
+	metrics        string // address for Prometheus; set by --metrics
 	lookupGroup    func(string) (*user.Group, error)
 }
 

@@ -37,6 +37,7 @@ changes nothing.`,
 		},
 	}
 	c.Flags().StringVarP(&path, "config", "c", "", "configuration `FILE`")
+	metricsFlag(c.Flags(), e)
 	return c
 }
 
@@ -80,5 +81,5 @@ func runFile(ctx context.Context, e *env, path string) (err error) {
 			return errors.Join(fmt.Errorf("network %d: %w", n.VNI, err), ln.Close())
 		}
 	}
-	return serve(ctx, agent, ln, log, true)
+	return serveAll(ctx, e, agent, ln, log, true)
 }

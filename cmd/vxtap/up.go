@@ -46,6 +46,7 @@ left out, or have to agree with how it runs.` + sealedHelp,
 	}
 	c.Flags().SortFlags = false
 	o.flags(c.Flags())
+	metricsFlag(c.Flags(), e)
 	return c
 }
 
@@ -83,5 +84,5 @@ func (o *upOptions) run(ctx context.Context, e *env) (err error) {
 	if err := agent.AddNetwork(o.network); err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	return serve(ctx, agent, ln, log, false)
+	return serveAll(ctx, e, agent, ln, log, false)
 }

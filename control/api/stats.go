@@ -1,6 +1,10 @@
 package api
 
-import "github.com/vxtap/vxtap/encap"
+import (
+	"net/netip"
+
+	"github.com/vxtap/vxtap/encap"
+)
 
 // Stats is a reading of every counter of a node. All of them start at zero with the
 // agent and only grow.
@@ -31,6 +35,20 @@ type NetworkStats struct {
 	// PortDrops is what the kernel dropped at each port before the agent read it, by
 	// the port's name.
 	PortDrops map[string]uint64 `json:"port_drops"`
+	// Remotes is what went to and came from each, by address; the last may be all others.
+	Remotes []RemoteStats `json:"remotes,omitempty"`
+}
+
+// RemoteStats is what a network has to do with one VTEP.
+type RemoteStats struct {
+	// Addr is the VTEP's. It is left out for all those together that are not counted by
+	// themselves, as there are too many, or were once.
+	Addr netip.Addr `json:"addr,omitzero"`
+	// Frames that were sent to it, and that were let in from it whatever became of them then.
+	OutFrames uint64 `json:"out_frames"`
+	OutBytes  uint64 `json:"out_bytes"`
+	InFrames  uint64 `json:"in_frames"`
+	InBytes   uint64 `json:"in_bytes"`
 }
 
 // Direction is what one direction of a network counts, in frames of wire size: a
