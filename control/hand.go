@@ -1,6 +1,7 @@
 package control
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/vxtap/vxtap/control/api"
+	"github.com/vxtap/vxtap/dataplane"
 	"github.com/vxtap/vxtap/encap"
 )
 
@@ -107,8 +109,8 @@ func invalid(err error) error {
 
 // conflict gives an error of a network that is there already its status.
 func conflict(err error) error {
-	if refused, ok := refusal(err).(*api.Error); ok && refused.Status == statusConflict {
-		return refused
+	if errors.Is(err, dataplane.ErrExists) {
+		return refusal(err)
 	}
 	return err
 }

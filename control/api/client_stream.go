@@ -69,7 +69,7 @@ type Lease struct {
 // Lease asks for a network as Up does, and holds it until Close or the end of ctx, or of this
 // process, however it ends.
 func (c *Client) Lease(ctx context.Context, words Words) (*Lease, error) {
-	res, err := c.ask(ctx, http.MethodPost, "/v1/networks?lease=true", words)
+	res, err := c.ask(ctx, http.MethodPost, "/v1/networks?lease=true", words) //nolint:bodyclose // the lease's Close does
 	if err != nil {
 		return nil, err
 	}

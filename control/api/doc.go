@@ -6,7 +6,7 @@
 // # Connecting
 //
 // The socket is /run/vxtap/vxtap.sock unless the agent was told otherwise. Its mode is
-// 0660: whoever may write to it may use all of the API. The host in the URL is ignored.
+// 0660, its group vxtap where there is one: whoever may write to it may use all of the API. The host in the URL is ignored.
 //
 //	curl --unix-socket /run/vxtap/vxtap.sock http://vxtap/v1/node
 //
@@ -14,14 +14,29 @@
 //
 //	GET    /v1/node                     200  Node: addresses, offloads, networks, ports
 //	GET    /v1/stats                    200  Stats: every counter of every network
+//	POST   /v1/networks                 200  body Words, answer Network: makes a network
+//	GET    /v1/networks/{vni}           200  Network
+//	DELETE /v1/networks/{vni}           204  takes it down, whoever made it
 //	GET    /v1/networks/{vni}/fdb       200  array of FDBEntry; the flood list comes first
 //	POST   /v1/networks/{vni}/fdb       204  body FDBChange: adds, appends or replaces
 //	DELETE /v1/networks/{vni}/fdb?mac=M 204  removes one MAC's learned or static entry
 //	POST   /v1/networks/{vni}/fdb/flush 200  body FDBFlush, answer FDBFlushed
 //	GET    /v1/keys                     200  Keys: peers of sealed networks, and their sessions
 //	POST   /v1/keys/rotate              200  body KeysRotate, answer KeysRotated
+//	POST   /v1/reload                   200  Reloaded: what a new reading of the file changed
+//	GET    /v1/events                   200  a stream of Event
 //
 // {vni} is the VNI in decimal. HEAD is answered where GET is.
+//
+// A network is described in the words of vxtap up, of which those about the node have to
+// agree with how it runs. It stays until it is removed. With ?lease=true it stays for as
+// long as the connection of the request: the answer is a stream, first the Network, and at
+// last, should it be taken down by others, an error.
+//
+//	{"vni": 42, "remote": ["10.9.0.2", "10.9.0.3"], "address": "192.168.77.1/24", "closed": true}
+//
+// A stream is one JSON object a line, until either side closes the connection. Events that
+// a slow reader had no room for are counted in the next one's "missed".
 //
 // A change names what is to be done ("add", "append" or "replace"), the MAC, and the
 // VTEP that holds it. dst_port may be left out: then it is the agent's own port. The
@@ -64,8 +79,10 @@
 //	     twice, no JSON
 //	404  no such path, network, entry or peer
 //	405  the path does not know the method; the Allow header says which it knows
-//	409  the entry exists already, or one of a higher class stands in its place
+//	409  the entry or network exists already, one of a higher class stands in its place,
+//	     or the agent runs in another way than a word says
 //	413  the body is larger than 1 MiB
+//	422  the configuration has a mistake, and everything stays as it was
 //	500  the agent failed
 //
 // # Versions
