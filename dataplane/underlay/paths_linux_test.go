@@ -27,6 +27,7 @@ var pathTests = []pathTest{
 func refusal(local, remote netip.AddrPort, proto uint8, mtu int) []byte {
 	const size = 1500
 	frame := make([]byte, encap.EthernetSize+size)
+	copy(frame, pattern(len(frame)))
 	frame[0], frame[6] = 2, 2
 	ip := frame[encap.EthernetSize:]
 	var header int
