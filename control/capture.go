@@ -39,6 +39,7 @@ type capture struct {
 	agent   *Agent
 	frames  *dataplane.Capture
 	snap    int
+	link    pcapng.LinkType // of most packets; some programs read no mixture
 	filters map[pcapng.LinkType]*pcapfilter.Filter
 	out     *bufio.Writer
 	flush   func() error
@@ -61,6 +62,9 @@ type captureInterface struct {
 func (a *Agent) Capture(what api.Capture) (func(context.Context, io.Writer, func() error) error, error) {
 	c := &capture{agent: a, snap: what.SnapLen, ports: make(map[captureInterface]int)}
 	cfg := dataplane.CaptureConfig{VNI: what.VNI, Remote: what.Remote, Stages: captureStages(what.Stages)}
+	if c.link = pcapng.Ethernet; cfg.Stages == dataplane.StageWire {
+		c.link = pcapng.RawIP
+	}
 	if strings.TrimSpace(what.Filter) == "" {
 		cfg.SnapLen = what.SnapLen
 	} else {
@@ -161,9 +165,11 @@ func (c *capture) report() {
 		return
 	}
 	c.missed = missed
-	number := c.number(captureInterface{name: "all", link: pcapng.Ethernet})
-	if c.err == nil {
-		c.err = c.file.WriteStats(number, time.Now(), c.written+missed, missed)
+	if len(c.ports) == 0 { // nothing was written yet
+		c.number(captureInterface{name: "missed", link: c.link})
+	}
+	if c.err == nil { // said of the first, as it is not known of which they were
+		c.err = c.file.WriteStats(0, time.Now(), c.written+missed, missed)
 	}
 	c.push()
 }
@@ -218,7 +224,7 @@ func (c *capture) number(i captureInterface) int {
 		d.Description = "what was missed, of all interfaces"
 	case i.link == pcapng.RawIP:
 		d.Description = "VTEP " + netip.AddrPortFrom(c.agent.node.Local, c.agent.node.Port).String()
-	default:
+	case i.vni != 0:
 		d.Description = fmt.Sprintf("network %d", i.vni)
 	}
 	n, c.err = c.file.AddInterface(d)

@@ -21,6 +21,7 @@
 //	POST   /v1/networks/{vni}/fdb       204  body FDBChange: adds, appends or replaces
 //	DELETE /v1/networks/{vni}/fdb?mac=M 204  removes one MAC's learned or static entry
 //	POST   /v1/networks/{vni}/fdb/flush 200  body FDBFlush, answer FDBFlushed
+//	POST   /v1/capture                  200  body Capture, answer a pcapng section that goes on
 //	GET    /v1/keys                     200  Keys: peers of sealed networks, and their sessions
 //	POST   /v1/keys/rotate              200  body KeysRotate, answer KeysRotated
 //	POST   /v1/reload                   200  Reloaded: what a new reading of the file changed
@@ -60,6 +61,12 @@
 // carries a secret.
 //
 //	{"vtep": "10.9.0.2"}
+//
+// A capture is a pcapng file that goes on until the connection is closed, or half of it: then
+// the agent sends what it still has, and ends it. Stages are "tap", "wire" and "dropped". How
+// many packets were missed is said in statistics blocks.
+//
+//	{"stages": ["tap", "dropped"], "vni": 42, "filter": "tcp port 80"}
 //
 // # Values
 //
