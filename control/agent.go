@@ -230,7 +230,7 @@ func (a *Agent) deviceSpec(spec NetworkSpec) (DeviceSpec, error) {
 			return d, fmt.Errorf("the underlay's MTU of %d leaves too little: %w", underlay, err)
 		}
 	case err == nil && d.MTU > room:
-		a.log.Warn("the underlay cannot carry frames as long as the MTU allows; they are dropped",
+		a.log.Warn("the underlay cannot carry frames as long as the MTU allows; they are dropped, and their senders told",
 			zap.Stringer("vni", spec.VNI), zap.Int("mtu", d.MTU), zap.Int("fits", room))
 	}
 	return d, nil
