@@ -21,6 +21,8 @@ type linuxSocket struct {
 	closed       atomic.Bool
 	wake         int // eventfd; readable from Close on, and when a receiver is to look up
 	ports        []uint16
+	barePorts    []uint16 // of sockets without checksum; guarded by out.busy, as pathMTU
+	pathMTU      int      // what is told to IP_MTU_DISCOVER
 	feature      []Feature
 	wantedBuffer int
 

@@ -1,9 +1,11 @@
 package underlay
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,9 +20,12 @@ func (s *linuxSocket) allowNoChecksum() error {
 	case len(s.out.bare) > 0:
 		return nil
 	}
-	fds, _, err := openSources(s.config.Local.Addr(), max(len(s.out.sources), 1), func(at netip.AddrPort) (int, error) {
+	fds, ports, err := openSources(s.config.Local.Addr(), max(len(s.out.sources), 1), func(at netip.AddrPort) (int, error) {
 		return openBare(s.config, at, s.out.scope)
 	})
+	for _, fd := range fds {
+		err = errors.Join(err, setPathMTU(fd, s.out.v6, s.pathMTU))
+	}
 	if err != nil {
 		for _, fd := range fds {
 			unix.Close(fd)
@@ -30,7 +35,15 @@ func (s *linuxSocket) allowNoChecksum() error {
 	for _, fd := range fds {
 		s.out.bare = append(s.out.bare, outlet{fd: fd})
 	}
+	s.barePorts = ports
 	return nil
+}
+
+// sendsFrom implements driver.
+func (s *linuxSocket) sendsFrom(port uint16) bool {
+	s.out.busy.Lock()
+	defer s.out.busy.Unlock()
+	return slices.Contains(s.ports, port) || slices.Contains(s.barePorts, port)
 }
 
 // openBare opens a source-port socket that sends no checksums.

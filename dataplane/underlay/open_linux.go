@@ -67,7 +67,7 @@ func openLinux(config Config, scope uint32, at place) (*linuxSocket, error) {
 		unix.Close(listen)
 		return nil, fmt.Errorf("opening an eventfd: %w", err)
 	}
-	s := &linuxSocket{config: config, wake: wake, feature: features, wantedBuffer: config.ReceiveBuffer}
+	s := &linuxSocket{pathMTU: unix.IP_PMTUDISC_DO, config: config, wake: wake, feature: features, wantedBuffer: config.ReceiveBuffer}
 	s.in = newReceiver(kernel, listen, wake, &s.closed)
 	s.out = newSender(kernel, config.Local, scope, &s.closed)
 	s.out.listen.fd = listen

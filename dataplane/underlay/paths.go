@@ -20,7 +20,7 @@ const FeatureICMP = "icmp"
 // heard here; otherwise, they do.
 type Paths struct {
 	local  netip.Addr
-	ports  []uint16 // of our sockets
+	queues []*Socket
 	icmp   net.PacketConn
 	failed error // why there is none
 	buffer [reportSize]byte
@@ -40,11 +40,7 @@ const reportSize = 2048
 // namespace of the calling thread. To hear routers it needs CAP_NET_RAW, and the Linux
 // driver.
 func OpenPaths(queues []*Socket) (*Paths, error) {
-	p := &Paths{local: queues[0].local.Addr(), closed: make(chan struct{})}
-	p.ports = []uint16{queues[0].local.Port()}
-	for _, q := range queues {
-		p.ports = append(p.ports, q.driver.sourcePorts()...)
-	}
+	p := &Paths{local: queues[0].local.Addr(), queues: queues, closed: make(chan struct{})}
 	p.icmp, p.failed = hearRouters(p.local, queues)
 	if err := p.asker.open(p.local, p.failed == nil); err != nil {
 		p.Close()
@@ -84,7 +80,13 @@ func (p *Paths) parse(message []byte) (r encap.PathReport, ok bool) {
 	} else {
 		r, ok = encap.ParsePathReport6(message)
 	}
-	return r, ok && r.Local.Addr() == p.local.WithZone("") && slices.Contains(p.ports, r.Local.Port())
+	return r, ok && r.Local.Addr() == p.local.WithZone("") && p.sendFrom(r.Local.Port())
+}
+
+// sendFrom reports whether a port is one of ours.
+func (p *Paths) sendFrom(port uint16) bool {
+	return port == p.queues[0].local.Port() ||
+		slices.ContainsFunc(p.queues, func(q *Socket) bool { return q.driver.sendsFrom(port) })
 }
 
 // MTU returns the largest IP packet in bytes that this host sends to a remote: the MTU of

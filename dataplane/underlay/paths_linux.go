@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
@@ -69,12 +70,11 @@ func listenICMP(local netip.Addr) (net.PacketConn, error) {
 // setPathMTU says to all sockets of a queue what becomes of datagrams that are too big:
 // with IP_PMTUDISC_PROBE only the interface counts, and DF is set all the same.
 func (s *linuxSocket) setPathMTU(how int) error {
-	fds := []int{s.out.listen.fd}
-	for _, o := range s.out.sources {
-		fds = append(fds, o.fd)
-	}
-	for _, fd := range fds {
-		if err := setPathMTU(fd, s.out.v6, how); err != nil {
+	s.out.busy.Lock()
+	defer s.out.busy.Unlock()
+	s.pathMTU = how // of those that are opened later, too
+	for _, o := range slices.Concat([]outlet{s.out.listen}, s.out.sources, s.out.bare) {
+		if err := setPathMTU(o.fd, s.out.v6, how); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -167,3 +168,6 @@ func (s *portableSocket) receiveBuffer() (got, wanted int) { return s.got, s.wan
 func (s *portableSocket) listenPort() uint16 {
 	return s.listen.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 }
+
+// sendsFrom implements driver.
+func (s *portableSocket) sendsFrom(port uint16) bool { return slices.Contains(s.sourcePorts(), port) }

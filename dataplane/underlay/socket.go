@@ -32,6 +32,9 @@ type driver interface {
 	// join hears a group on the interface with an index, until leave is called.
 	join(at netip.AddrPort, device int) (leave func() error, err error)
 	allowNoChecksum() error
+	// sendsFrom reports whether a port is one that datagrams leave from, beside the
+	// listening port.
+	sendsFrom(port uint16) bool
 
 	name() string
 	// listenPort is the port that the system chose, or was told.
