@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/netip"
 	"os"
@@ -51,7 +52,7 @@ func readCapture(t *testing.T, data []byte) (list []captured) {
 	check(t, err)
 	for {
 		data, info, err := r.ReadPacketData()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return list
 		}
 		check(t, err)

@@ -108,7 +108,7 @@ func (c *Client) Capture(ctx context.Context, what Capture) (*CaptureStream, err
 			s.conn, _ = conn.Conn.(*net.UnixConn)
 		}
 	}})
-	res, err := c.ask(ctx, http.MethodPost, "/v1/capture", what)
+	res, err := c.ask(ctx, http.MethodPost, "/v1/capture", what) //nolint:bodyclose // the caller closes it, as the stream
 	if err != nil {
 		return nil, err
 	}

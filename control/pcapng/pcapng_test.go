@@ -58,7 +58,7 @@ func TestGopacketReadsIt(t *testing.T) {
 				t.Fatalf("packet %d at %v, want %v", i, info.Timestamp, want)
 			}
 		}
-		if _, _, err := r.ReadPacketData(); err != io.EOF {
+		if _, _, err := r.ReadPacketData(); !errors.Is(err, io.EOF) {
 			t.Fatalf("after the last packet: %v", err)
 		}
 		vx, err := r.Interface(0)
