@@ -159,8 +159,8 @@ func TestTooBigSuperframes(t *testing.T) {
 				dontFragment(super)
 				a.port.inject(t, super, partial(super, size))
 				synctest.Wait()
-				if n := len(b.port.received()); n != 1-i {
-					t.Errorf("sealed %v: %d superframes of segments of %d bytes", sealed, n, size)
+				if n := len(b.port.received()); (n > 0) != (i == 0) {
+					t.Errorf("sealed %v: segments of %d bytes arrived in %d frames", sealed, size, n)
 				}
 			}
 			if mtu := answerMTU(t, a.port.received()); mtu != fits {
