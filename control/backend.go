@@ -97,6 +97,7 @@ func (a *Agent) Stats() api.Stats {
 	s := api.Stats{
 		Networks: []api.NetworkStats{}, Stray: direction(v.Stray),
 		UnderlayDrops: v.UnderlayDrops, ReceiveErrors: v.ReceiveErrors, Unlearned: v.Unlearned,
+		HandshakesLost: v.HandshakesLost,
 	}
 	for _, n := range a.list() {
 		c := n.vtep.Stats()

@@ -81,6 +81,11 @@
 // where it is configured is asked there, with a sign, 1 s after it moved or less, and again
 // after 1 s, doubled up to 30 s; for 15 s also where it was before.
 //
+// A node with keepalives ([Config.Keepalive]) sends a sign whenever it sent nothing for that
+// long. If nothing was heard either, it asks for one in return, and when five such
+// intervals brought nothing, it begins a new session: a peer that was restarted may not be
+// able to reach it.
+//
 // # Handshake
 //
 // Noise_IKpsk2_25519_AESGCM_SHA256 (the Noise Protocol Framework, revision 34, sections

@@ -62,6 +62,7 @@ func (p *Peer) use(e *epoch, now time.Duration) {
 	p.overdue = false
 	p.exhausting.Store(false)
 	p.rotateAt = p.rotation(e)
+	p.silent = 0
 	p.restKeepalive(e, now)
 	p.node.tell(kind, p, e.number)
 }

@@ -74,6 +74,8 @@ type Peer struct {
 
 	keepaliveAt time.Duration
 	kept        uint64 // packets sent when the keepalive was put off last
+	keptHeard   uint64 // and received
+	silent      int    // intervals in which nothing was heard
 
 	peerNAT    bool // it says so
 	translated bool // it is heard from elsewhere than it believes to be

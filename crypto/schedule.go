@@ -48,10 +48,11 @@ func (p *Peer) serve(now time.Duration, out []Message) []Message {
 	p.plan(now)
 	out = p.serveConfirmation(now, out)
 	out = p.serveWhereabouts(now, out)
+	out = p.serveKeepalive(now, out)
 	if now >= p.nextTry {
 		out = p.try(now, out)
 	}
-	return p.serveKeepalive(now, out)
+	return out
 }
 
 // listen takes what workers have left. Data that confirms an epoch moves nobody: it comes

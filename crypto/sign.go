@@ -91,22 +91,38 @@ func (p *Peer) hearConfirmed(e *epoch, from netip.AddrPort, now time.Duration) {
 	}
 }
 
-// serveKeepalive sends a sign if nothing else was sent for a while.
+const (
+	// silentAsk and silentGone are after how many keepalive intervals without anything
+	// from the peer it is asked for a sign although frames are sent, and a new session is
+	// begun. An idle end asks at each.
+	silentAsk  = 2
+	silentGone = 5
+)
+
+// serveKeepalive sends a sign if nothing else was sent for a while, and has the peer show
+// that it is there if nothing was heard. Behind a NAT that is needed: a peer that was
+// restarted cannot reach us, and the session that we have with it is gone.
 func (p *Peer) serveKeepalive(now time.Duration, out []Message) []Message {
 	e := p.current()
 	if e == nil || now < p.keepaliveAt {
 		return out
 	}
+	if p.silent++; e.receive.Packets() != p.keptHeard {
+		p.silent = 0
+	}
 	idle := e.send.Packets() == p.kept
-	if idle {
-		out = p.sendSign(e, false, p.Endpoint(), out)
+	if idle || p.silent >= silentAsk {
+		out = p.sendSign(e, p.silent > 0, p.Endpoint(), out)
+	}
+	if p.silent >= silentGone {
+		p.startTrying(now)
 	}
 	p.restKeepalive(e, now)
 	return out
 }
 
 func (p *Peer) restKeepalive(e *epoch, now time.Duration) {
-	p.keepaliveAt, p.kept = never, e.send.Packets()
+	p.keepaliveAt, p.kept, p.keptHeard = never, e.send.Packets(), e.receive.Packets()
 	if every := p.node.config.Keepalive; every > 0 {
 		p.keepaliveAt = now + every
 	}

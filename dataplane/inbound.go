@@ -32,7 +32,7 @@ type inWorker struct {
 
 	sealer  *sealer // nil: no sealed networks
 	letter  letter  // to the sealer
-	letters ring[letter]
+	letters letters
 }
 
 // maxDatagram is the most that one receive can bring: a 64 KB superframe from a kernel
@@ -43,7 +43,7 @@ func newInWorker(v *VTEP, index int) *inWorker {
 	w := &inWorker{underlay: v.cfg.Underlays[index], slab: newBuffers(batchSize, 0, maxDatagram)}
 	w.init(v, index)
 	if w.sealer = v.sealer; w.sealer != nil {
-		w.letters.slots = make([]letter, letterRing)
+		w.letters.init()
 	}
 	w.merges = merges{writes: &w.writes, ledger: &w.ledger, seed: v.cfg.FlowSeed}
 	w.offer(batchSize)

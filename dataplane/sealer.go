@@ -36,10 +36,32 @@ type letter struct {
 const (
 	// maxLetter is more than any message of a handshake has bytes.
 	maxLetter = 512
-	// letterRing is how many messages an in-worker can have waiting. Those that are lost
-	// come again.
+	// letterRing is how many messages of a kind an in-worker can have waiting. Those that
+	// are lost come again.
 	letterRing = 128
+	// initiationsAtOnce is how many initiations are read before other messages are again.
+	initiationsAtOnce = 16
 )
+
+// letters are the messages of an in-worker that wait for the sealer. Initiations, which
+// anybody can send as many of as he likes, take no room from the others, which belong to
+// something that this node knows of.
+type letters struct{ initiations, others ring[letter] }
+
+func (l *letters) init() {
+	l.initiations.slots = make([]letter, letterRing)
+	l.others.slots = make([]letter, letterRing)
+}
+
+// ringFor is where messages of a type wait.
+func (l *letters) ringFor(kind byte) *ring[letter] {
+	if kind == crypto.TypeInitiation {
+		return &l.initiations
+	}
+	return &l.others
+}
+
+func (l *letters) lost() uint64 { return l.initiations.lost.Load() + l.others.lost.Load() }
 
 // newSealer makes the node of a VTEP that is to have sealed networks.
 func newSealer(cfg Config) (*sealer, error) {
@@ -94,21 +116,30 @@ func (v *VTEP) seal() {
 	}
 }
 
-// readLetters hands the node what arrived, a ring's worth each at most.
+// readLetters hands the node what arrived, but only so much at a time that is nobody else's
+// answer.
 func (v *VTEP) readLetters() {
-	s := v.sealer
 	for _, w := range v.in {
-		for range letterRing {
-			l, ok := w.letters.take()
-			if !ok {
-				break
-			}
-			s.messages = s.node.Receive(l.data[:l.size], l.from, s.messages[:0])
-			v.post()
+		v.read(&w.letters.others, letterRing)
+	}
+	for _, w := range v.in {
+		v.read(&w.letters.initiations, initiationsAtOnce)
+		if w.letters.others.waiting() || w.letters.initiations.waiting() {
+			nudge(v.sealer.wake)
 		}
-		if w.letters.waiting() {
-			nudge(s.wake)
+	}
+}
+
+// read hands the node at most so many messages.
+func (v *VTEP) read(from *ring[letter], most int) {
+	s := v.sealer
+	for range most {
+		l, ok := from.take()
+		if !ok {
+			return
 		}
+		s.messages = s.node.Receive(l.data[:l.size], l.from, s.messages[:0])
+		v.post()
 	}
 }
 

@@ -41,6 +41,9 @@ type Stats struct {
 	// Unlearned is how many new or moved MACs were not looked at because a worker's
 	// ring was full. Their next frames make up for it.
 	Unlearned uint64
+	// HandshakesLost is how many messages of handshakes were not looked at because too
+	// many came at once. They are sent again.
+	HandshakesLost uint64
 	// ReceiveErrors is how often an underlay could not be received from.
 	ReceiveErrors uint64
 	// TrainsRefused is to how many remotes no trains are sent now, as a route to them
@@ -55,6 +58,7 @@ func (v *VTEP) Stats() Stats {
 		s.Stray.add(&w.stray)
 		s.UnderlayDrops += w.underlay.Drops()
 		s.ReceiveErrors += w.errors.total.Load()
+		s.HandshakesLost += w.letters.lost()
 	}
 	for _, r := range v.rings() {
 		s.Unlearned += r.lost.Load()

@@ -57,7 +57,7 @@ func (w *inWorker) forSealer(from netip.AddrPort, message []byte) {
 		return
 	}
 	l.from, l.size = from, copy(l.data[:], message)
-	if w.letters.put(l) {
+	if w.letters.ringFor(message[0]).put(l) {
 		nudge(w.sealer.wake)
 	}
 }

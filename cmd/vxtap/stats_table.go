@@ -57,6 +57,7 @@ func describeStats(now, before *reading, all bool) string {
 		fmt.Fprintf(&b, "  failures to receive from the sockets: %d\n", n)
 	}
 	fmt.Fprintf(&b, "  new MACs put off, too many at once: %d\n", now.stats.Unlearned)
+	fmt.Fprintf(&b, "  handshakes put off, too many at once: %d\n", now.stats.HandshakesLost)
 	return b.String()
 }
 

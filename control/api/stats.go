@@ -20,6 +20,9 @@ type Stats struct {
 	// Unlearned is how often a new or moved MAC was put off because too many came at
 	// once.
 	Unlearned uint64 `json:"unlearned"`
+	// HandshakesLost is how many messages of handshakes were not looked at because too
+	// many came at once.
+	HandshakesLost uint64 `json:"handshakes_lost"`
 }
 
 // NetworkStats is what one network counts.

@@ -12,6 +12,7 @@ var (
 	buildInfo      = describe("build_info", "The agent's version; always 1.", "version")
 	underlayDrops  = describe("underlay_kernel_dropped_datagrams_total", "Datagrams that the kernel dropped because the buffer of a listening socket was full.")
 	receiveErrors  = describe("underlay_receive_errors_total", "How often a socket could not be received from.")
+	handshakesLost = describe("handshake_messages_lost_total", "Messages of handshakes that were not looked at because too many came at once.")
 	unlearned      = describe("macs_put_off_total", "New or moved MACs that were not looked at because too many came at once.")
 	strayFrames    = describe("stray_packets_total", "Packets that came in and belong to no network.")
 	strayBytes     = describe("stray_bytes_total", "Bytes of packets that belong to no network, from the VXLAN header on.")
@@ -49,7 +50,7 @@ var (
 
 // descriptions are all of them.
 var descriptions = []*prometheus.Desc{
-	buildInfo, underlayDrops, receiveErrors, unlearned, strayFrames, strayBytes, strayDrops, rejectedOfNone,
+	buildInfo, underlayDrops, receiveErrors, unlearned, handshakesLost, strayFrames, strayBytes, strayDrops, rejectedOfNone,
 	frames, bytes, forwarded, forwardedBytes, copies, answers, drops, portDrops,
 	macs, macsLimit, macsRefused, movesHeld, remoteFrames, remoteBytes,
 	sessionUp, sessionEpoch, sessionAge, sessionRotation, sessionPackets, sessionRejected,

@@ -22,6 +22,7 @@ func (s sink) node(n *api.Stats) {
 	s.count(underlayDrops, n.UnderlayDrops)
 	s.count(receiveErrors, n.ReceiveErrors)
 	s.count(unlearned, n.Unlearned)
+	s.count(handshakesLost, n.HandshakesLost)
 	s.count(strayFrames, n.Stray.Frames)
 	s.count(strayBytes, n.Stray.Bytes)
 	for why, count := range n.Stray.Drops {
