@@ -63,7 +63,7 @@ func (s *Segmenter) Reset(frame []byte, l *Layers, o Offload) bool {
 	return true
 }
 
-// LeavePartial, called after Reset, has Next leave the transport checksums partial: the
+// LeavePartial is called after Reset, and has Next leave the transport checksums partial: the
 // field holds the sum of the pseudo-header, and the payload is not looked at.
 func (s *Segmenter) LeavePartial() { s.partial = true }
 

@@ -57,7 +57,7 @@ func (o *upOptions) handOver(ctx context.Context, e *env, log *zap.Logger) error
 		notify(log, daemon.SdNotifyStopping)
 		log.Info("stopping", zap.NamedError("why", context.Cause(ctx)))
 		err = release(held, lease)
-		_ = <-gone // that it is, which was asked for
+		<-gone // that it is, which was asked for
 	}
 	log.Info("stopped")
 	return err

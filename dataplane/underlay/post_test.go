@@ -85,7 +85,7 @@ func TestPostErrors(t *testing.T) {
 			}
 		}
 		a.Close()
-		if err := a.Post(&encap.Datagram{Remote: b.Local()}); err != net.ErrClosed {
+		if err := a.Post(&encap.Datagram{Remote: b.Local()}); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("after Close: %v", err)
 		}
 	})
@@ -162,7 +162,7 @@ func TestCloseWhilePosting(t *testing.T) {
 			t.Error(err)
 		}
 		for range posters {
-			if err := <-ended; err != net.ErrClosed {
+			if err := <-ended; !errors.Is(err, net.ErrClosed) {
 				t.Errorf("ended with %v", err)
 			}
 		}
