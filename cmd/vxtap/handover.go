@@ -49,10 +49,15 @@ func (o *upOptions) handOver(ctx context.Context, e *env, log *zap.Logger) error
 	log.Info("ready", zap.String("socket", e.socket))
 	notify(log, daemon.SdNotifyReady)
 
-	gone := make(chan error, 1)
-	go func() { gone <- lease.Wait() }()
+	var ended error
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		ended = lease.Wait()
+	}()
 	select {
-	case err = <-gone:
+	case <-gone:
+		err = ended
 	case <-ctx.Done():
 		notify(log, daemon.SdNotifyStopping)
 		log.Info("stopping", zap.NamedError("why", context.Cause(ctx)))
