@@ -197,6 +197,25 @@ func TestCaptureMissesWhatDoesNotFit(t *testing.T) {
 	})
 }
 
+// The rings go round, and what was in them comes out as it went in.
+func TestCaptureOfMoreThanTheRingsHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b, c := capturedPair(t, dataplane.CaptureConfig{Stages: dataplane.StageTap}, nil)
+		for i := range 500 { // 20 MB, and a ring holds less
+			frame := flowOf(a.mac, b.mac, false).frame(t, bytes.Repeat([]byte{byte(i)}, 40000+i))
+			a.port.inject(t, frame, cutBy(frame, 1400))
+			synctest.Wait()
+			if got := drain(c); len(got) != 1 || !bytes.Equal(got[0].Data, frame) {
+				t.Fatalf("frame %d: captured %d", i, len(got))
+			}
+			b.port.received()
+		}
+		if n := c.Missed(); n != 0 {
+			t.Errorf("%d frames missed", n)
+		}
+	})
+}
+
 func TestCaptureCutsFramesAndEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b, c := capturedPair(t, dataplane.CaptureConfig{Stages: dataplane.StageTap, SnapLen: 20}, nil)

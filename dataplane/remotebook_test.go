@@ -85,3 +85,24 @@ func TestCountedRemotesAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// Frames of two remotes that come at once are not taken for one's.
+func TestRemotesAreToldApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wire := newWire()
+		a := newNode(t, wire, "10.9.0.1", setup{network: flooding("10.9.0.2", "10.9.0.3")})
+		b, c := newStranger(t, wire, "10.9.0.2"), newStranger(t, wire, "10.9.0.3")
+		for range 10 {
+			for i, s := range []stranger{b, c, c} {
+				d := encap.Datagram{Data: vxlan(toAll(station(byte(70 + i)))), Remote: a.addr, Source: encap.SourceListen}
+				_, err := s.Send([]encap.Datagram{d})
+				must(t, err)
+			}
+		}
+		synctest.Wait()
+		counts := remoteCounts(a)
+		if fromB, fromC := counts[netip.MustParseAddr("10.9.0.2")].InFrames, counts[netip.MustParseAddr("10.9.0.3")].InFrames; fromB != 10 || fromC != 20 {
+			t.Errorf("%d frames from the first and %d from the second, want 10 and 20", fromB, fromC)
+		}
+	})
+}

@@ -117,10 +117,14 @@ func TestBadExpressions(t *testing.T) {
 
 // A long expression jumps further than one conditional jump can.
 func TestLongExpression(t *testing.T) {
-	long := strings.Repeat("not host 10.9.9.9 and ", 100)
-	for tail, want := range map[string]string{"tcp port 80": "http", "vlan 11": ""} {
-		if got := names(t, long+tail); got != want {
-			t.Errorf("long expression with %s matches %q, want %q", tail, got, want)
+	for expression, want := range map[string]string{
+		strings.Repeat("not host 10.9.9.9 and ", 100) + "tcp port 80":          "http",
+		strings.Repeat("not host 10.9.9.9 and ", 100) + "vlan 11":              "",
+		"not port 53 and " + strings.Repeat("not port 9999 and ", 100) + "udp": "a later fragment",
+		"icmp or " + strings.Repeat("port 9999 or ", 100) + "arp":              "ping, arp",
+	} {
+		if got := names(t, expression); got != want {
+			t.Errorf("long expression ...%s matches %q, want %q", expression[len(expression)-30:], got, want)
 		}
 	}
 }
