@@ -38,7 +38,21 @@ func TestOpenSetsUp(t *testing.T) {
 			t.Errorf("driver %q, want %q", d.Driver(), want)
 		}
 		h.wantAddresses("vx42")
+		h.wantNoQdisc("vx42")
 	}
+}
+
+// wantNoQdisc wants no queues of the kernel's before those of the device.
+func (h *host) wantNoQdisc(name string) {
+	h.t.Helper()
+	link := h.link(name)
+	h.do(func() error {
+		list, err := netlink.QdiscList(link)
+		if len(list) != 1 || list[0].Type() != "noqueue" {
+			h.t.Errorf("%s has %d qdiscs: %v", name, len(list), list)
+		}
+		return err
+	})
 }
 
 // wantAddresses wants kernelIPs on an interface, ready for use.

@@ -7,6 +7,8 @@ import (
 	"net"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
 	"github.com/vxtap/vxtap/encap"
 )
 
@@ -30,10 +32,28 @@ func setUpLink(name string, c Config) (encap.MAC, int, error) {
 	if err := netlink.LinkSetTxQLen(link, c.TxQueueLen); err != nil {
 		return encap.MAC{}, 0, fmt.Errorf("set queue length %d: %w", c.TxQueueLen, err)
 	}
+	if err := leaveOutQdisc(link); err != nil {
+		return encap.MAC{}, 0, err
+	}
 	if err := bringUp(link, c.Addresses); err != nil {
 		return encap.MAC{}, 0, err
 	}
 	return readBack(link.Attrs().Index, c)
+}
+
+// leaveOutQdisc has frames go straight to the device's rings, as they do on a bridge or a
+// tunnel. A qdisc could never hold a frame back: TUN takes every one, or drops it. And the
+// default, pfifo_fast, would have rings of the same length in three bands for each of the
+// 256 queues that TUN prepares for: 50 MB of the kernel's memory for a device.
+func leaveOutQdisc(link netlink.Link) error {
+	err := netlink.QdiscReplace(&netlink.GenericQdisc{
+		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: link.Attrs().Index, Parent: netlink.HANDLE_ROOT},
+		QdiscType:  "noqueue",
+	})
+	if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EOPNOTSUPP) { // a kernel without
+		return fmt.Errorf("set qdisc noqueue: %w", err)
+	}
+	return nil
 }
 
 // readBack returns what the interface has, or an error if it is not what c asks for:
