@@ -59,27 +59,18 @@ func (n *Network) checkMember(addr netip.AddrPort) error {
 // newDestination returns a destination for remotes; in a sealed network all are members.
 func (n *Network) newDestination(remotes ...netip.AddrPort) *destination {
 	d := &destination{remotes: remotes, paths: make([]path, len(remotes)), network: n}
-	for _, r := range remotes {
-		d.counted = append(d.counted, n.counted(r.Addr()))
-	}
-	if n.cfg.Sealed {
-		for _, r := range remotes {
-			d.peers = append(d.peers, n.peers[r.Addr()])
-		}
-		return d
-	}
 	for i, r := range remotes {
-		if !n.sums(r.Addr()) {
+		at := r.Addr()
+		d.counted = append(d.counted, n.counted(at))
+		switch {
+		case n.cfg.Sealed:
+			d.peers = append(d.peers, n.peers[at])
+			at = n.peers[at].Endpoint().Addr()
+		case !n.sums(at):
 			if d.bare == nil {
 				d.bare = make([]bool, len(remotes))
 			}
 			d.bare[i] = true
-		}
-	}
-	for i, r := range remotes {
-		at := r.Addr()
-		if n.cfg.Sealed {
-			at = d.peers[i].Endpoint().Addr()
 		}
 		d.paths[i].mtu.Store(n.vtep.paths.mtu(at))
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -169,6 +170,32 @@ func TestARestartedPeerIsHeardAgain(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestKeysEndWhileTheMachineSleeps: the clock goes on then, and timers do not.
+func TestKeysEndWhileTheMachineSleeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wire := newSlowWire()
+		start := time.Now()
+		var slept atomic.Int64
+		s := setup{sealing: crypto.Config{Clock: func() time.Duration {
+			return time.Since(start) + time.Duration(slept.Load())
+		}}}
+		a := newSealedNode(t, wire, "10.9.0.1", s, "10.9.0.2")
+		b := newSealedNode(t, wire, "10.9.0.2", setup{}, "10.9.0.1")
+		pass(5 * time.Minute) // nothing is due any more
+		wire.SetImpairments(mem.Impairments{Delay: time.Millisecond, Loss: 1})
+		slept.Store(int64(20 * time.Hour))
+		pass(10 * time.Second)
+		if a.peers[0].Sending() != nil {
+			t.Fatal("keys of yesterday are still used")
+		}
+		wire.SetImpairments(mem.Impairments{Delay: time.Millisecond})
+		frame := etherFrame(b.mac, a.mac, "good morning")
+		a.port.send(t, frame)
+		pass(time.Second)
+		b.port.expect(t, frame)
+	})
 }
 
 // TestANetworkStopsWhenItsKeysAreNotRenewed: bounded, and counted, and then goes on.

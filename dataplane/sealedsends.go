@@ -84,7 +84,7 @@ func (s *sends) sealFor(p *crypto.Peer, key *crypto.SendKey, o outer, plain []by
 	at := s.seal.used
 	sealed, ok := key.Seal(s.seal.queue, s.seal.slab[at:at], plain, flags)
 	if !ok {
-		s.ledger.dropped(entry, DropKeySpent)
+		s.sealAgain(p, key, o, plain, flags, entry)
 		return
 	}
 	s.seal.used += len(sealed)
@@ -93,6 +93,19 @@ func (s *sends) sealFor(p *crypto.Peer, key *crypto.SendKey, o outer, plain []by
 		o.source = encap.SourceListen
 	}
 	s.put(&o, sealed, nil, entry)
+}
+
+// sealAgain deals with a key that seals nothing: its epoch has ended since it was asked
+// for, or its share is used up.
+func (s *sends) sealAgain(p *crypto.Peer, key *crypto.SendKey, o outer, plain []byte, flags uint16, entry int) {
+	switch now := p.Sending(); now {
+	case nil:
+		s.hold(p, &o, plain, flags, entry)
+	case key:
+		s.ledger.dropped(entry, DropKeySpent)
+	default:
+		s.sealFor(p, now, o, plain, flags, entry)
+	}
 }
 
 // hold has it wait for a session with the peer. Nothing ever leaves without.

@@ -154,8 +154,10 @@ func (v *VTEP) post() {
 	}
 }
 
-// noneHeld is how long the sealer may sleep when no frame waits.
-const noneHeld = time.Hour
+// longestNap is how long the sealer sleeps at most. Its timer stands still while the machine
+// sleeps, and the node's clock does not: keys that are past their time then may not be used
+// for longer than this after it woke.
+const longestNap = 10 * time.Second
 
 // sendHeld sends what has waited for a session that is there now, gives up what has waited
 // too long, and returns when the next is to be given up.
@@ -169,9 +171,9 @@ func (v *VTEP) sendHeld() time.Duration {
 		v.sendHeldFrame(&ready[i])
 	}
 	if next.IsZero() {
-		return noneHeld
+		return longestNap
 	}
-	return max(next.Sub(now), 0)
+	return min(max(next.Sub(now), 0), longestNap)
 }
 
 // dropped books a frame that will not leave.
@@ -191,6 +193,10 @@ func (v *VTEP) sendHeldFrame(h *heldFrame) {
 	}
 	var ok bool
 	if s.sealed, ok = key.Seal(crypto.ControlQueue, s.sealed[:0], h.plain, h.flags); !ok {
+		if h.peer.Sending() != key { // its epoch has just ended
+			v.sendHeldFrame(h)
+			return
+		}
 		s.dropped(h, DropKeySpent)
 		return
 	}
