@@ -100,6 +100,10 @@ func (k *SendKey) seal(kind byte, queue int, dst, plain []byte, flags uint16) (s
 	return (*aead).Seal(dst, q.nonce[:], plain, dst[start:]), true
 }
 
+// Receiver is the index by which the peer finds its half of the key, as it stands in the
+// header of all that is sealed with this one: nobody off the path knows it.
+func (k *SendKey) Receiver() uint32 { return k.receiver }
+
 // want asks for a rotation, once.
 func (k *SendKey) want() {
 	if !k.asked.Load() && k.asked.CompareAndSwap(false, true) && k.wanted != nil {
