@@ -65,14 +65,13 @@ func (n *Network) newDestination(remotes ...netip.AddrPort) *destination {
 		switch {
 		case n.cfg.Sealed:
 			d.peers = append(d.peers, n.peers[at])
-			at = n.peers[at].Endpoint().Addr()
 		case !n.sums(at):
 			if d.bare == nil {
 				d.bare = make([]bool, len(remotes))
 			}
 			d.bare[i] = true
 		}
-		d.paths[i].mtu.Store(n.vtep.paths.mtu(at))
 	}
+	n.vtep.paths.tell(d)
 	return d
 }

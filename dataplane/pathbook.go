@@ -1,6 +1,8 @@
 package dataplane
 
 import (
+	"cmp"
+	"crypto/rand"
 	"net/netip"
 	"slices"
 	"sync"
@@ -20,7 +22,8 @@ import (
 // instead of those who receive).
 type pathBook struct {
 	mu      sync.Mutex
-	narrow  map[netip.Addr]*narrowPath
+	narrow  map[way]*narrowPath
+	known   bool                // whether there was any at the last look at the clock
 	refused chan netip.AddrPort // to whom the system did not send because of the size
 	stop    chan struct{}
 	running sync.WaitGroup
@@ -35,8 +38,9 @@ type pathBook struct {
 type narrowPath struct {
 	remote netip.AddrPort // to whom the refused datagram went
 	mtu    int
-	until  time.Time // when it is probed, and then when the next probe is sent
-	probes int       // sent since
+	until  time.Time                  // when it is probed, and then when the next probe is sent
+	probes int                        // sent since
+	probe  [encap.PathReportHead]byte // how they begin
 }
 
 const (
@@ -51,24 +55,38 @@ const (
 	minPathMTU4 = 552
 	// maxNarrow bounds the book.
 	maxNarrow = 4096
-	// maxReports bounds how many reports are looked at in a second.
-	maxReports = 100
 )
 
 func (b *pathBook) init() {
-	b.narrow = make(map[netip.Addr]*narrowPath)
+	b.narrow = make(map[way]*narrowPath)
 	b.refused = make(chan netip.AddrPort, 16)
 	b.stop = make(chan struct{})
 }
 
-// mtu returns the MTU to a remote if it is narrow, or 0.
-func (b *pathBook) mtu(remote netip.Addr) uint32 {
+// tell copies what is known of the paths of a destination to it.
+func (b *pathBook) tell(d *destination) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if p := b.narrow[remote]; p != nil {
-		return uint32(p.mtu)
+	for i := range d.remotes {
+		b.copyTo(d.lane(i))
 	}
-	return 0
+}
+
+// tellAll does so for all destinations. Caller holds mu.
+func (b *pathBook) tellAll(networks []*Network) {
+	for l := range lanes(networks) {
+		b.copyTo(l)
+	}
+}
+
+func (b *pathBook) copyTo(l lane) {
+	var mtu uint32
+	if p := b.narrow[l.way()]; p != nil {
+		mtu = uint32(p.mtu)
+	}
+	if l.path.mtu.Load() != mtu { // or workers' caches are disturbed for nothing
+		l.path.mtu.Store(mtu)
+	}
 }
 
 // PathInfo is what is known of a path that is narrower than the interface.
@@ -78,17 +96,20 @@ type PathInfo struct {
 	Holds  time.Duration // until it is probed
 }
 
-// Paths lists the paths that are narrower than the interface, by remote.
+// Paths lists the paths that are narrower than the interface, by remote: the narrowest where
+// several networks or peers know of several.
 func (v *VTEP) Paths() []PathInfo {
 	b := &v.paths
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	list := make([]PathInfo, 0, len(b.narrow))
-	for remote, p := range b.narrow {
-		list = append(list, PathInfo{Remote: remote, MTU: p.mtu, Holds: max(time.Until(p.until), 0)})
+	for w, p := range b.narrow {
+		list = append(list, PathInfo{Remote: w.to, MTU: p.mtu, Holds: max(time.Until(p.until), 0)})
 	}
-	slices.SortFunc(list, func(a, b PathInfo) int { return a.Remote.Compare(b.Remote) })
-	return list
+	slices.SortFunc(list, func(a, b PathInfo) int {
+		return cmp.Or(a.Remote.Compare(b.Remote), a.MTU-b.MTU, int(b.Holds-a.Holds))
+	})
+	return slices.CompactFunc(list, func(a, b PathInfo) bool { return a.Remote == b.Remote })
 }
 
 // keepPaths starts what keeps the book.
@@ -109,17 +130,6 @@ func (v *VTEP) closePaths() (err error) {
 	return err
 }
 
-// hearRouters takes reports until there are no more.
-func (v *VTEP) hearRouters() {
-	for {
-		r, err := v.cfg.Paths.Next()
-		if err != nil {
-			return
-		}
-		v.reported(r)
-	}
-}
-
 // watchPaths takes what workers were refused, and has the paths probed whose time is up.
 func (v *VTEP) watchPaths() {
 	tick := time.NewTicker(time.Second)
@@ -136,24 +146,6 @@ func (v *VTEP) watchPaths() {
 	}
 }
 
-// reported believes a router, if what it says is plausible: a datagram of ours, to a
-// remote in use, did not fit.
-func (v *VTEP) reported(r encap.PathReport) {
-	if now := time.Now(); now.Sub(v.paths.second) >= time.Second {
-		v.paths.second, v.paths.reports = now, 0
-	}
-	if v.paths.reports++; v.paths.reports > maxReports {
-		return
-	}
-	if r.Remote.Addr().Is4() {
-		r.MTU = max(r.MTU, minPathMTU4)
-	}
-	if r.MTU >= v.cfg.MTU || !v.isRemote(r.Remote) {
-		return
-	}
-	v.narrow(r.Remote, r.MTU)
-}
-
 // refusedTooBig finds out why the system did not send.
 func (v *VTEP) refusedTooBig(remote netip.AddrPort) {
 	mtu := v.cfg.MTU
@@ -163,96 +155,91 @@ func (v *VTEP) refusedTooBig(remote netip.AddrPort) {
 			return // the route is gone, say; others count that
 		}
 	}
-	v.narrow(remote, mtu)
+	v.narrow(remote, mtu, func(lane) bool { return true })
 }
 
-// narrow notes the MTU of a path. A report raises it only in answer to a probe.
-func (v *VTEP) narrow(remote netip.AddrPort, mtu int) {
+// narrow notes the MTU of the paths to a remote that what says so is believed of.
+func (v *VTEP) narrow(remote netip.AddrPort, mtu int, believed func(lane) bool) {
 	networks := v.Networks() // before mu, which those who change them take
 	b := &v.paths
-	addr := remote.Addr()
 	b.mu.Lock()
-	p := b.narrow[addr]
-	news := p == nil || mtu < p.mtu || p.probes > 0 && mtu != p.mtu
-	switch {
-	case p == nil && len(b.narrow) >= maxNarrow, p != nil && p.probes == 0 && mtu > p.mtu:
-		b.mu.Unlock()
-		return
-	case p == nil:
-		p = new(narrowPath)
-		b.narrow[addr] = p
+	news := false
+	for l := range lanes(networks) {
+		if l.to == remote && believed(l) && b.note(l.way(), remote, mtu) {
+			news = true
+		}
 	}
-	*p = narrowPath{remote: remote, mtu: mtu, until: time.Now().Add(pathLife)}
-	setPaths(networks, addr, uint32(mtu))
+	if news {
+		b.tellAll(networks)
+	}
 	b.mu.Unlock()
 	if news {
 		v.event(Event{Remote: remote, PathMTU: mtu})
 	}
 }
 
+// note writes the MTU of a path down, and reports whether it is another than before. It is
+// raised only in answer to a probe.
+func (b *pathBook) note(w way, remote netip.AddrPort, mtu int) (news bool) {
+	p := b.narrow[w]
+	if p == nil && len(b.narrow) >= maxNarrow || p != nil && p.probes == 0 && mtu > p.mtu {
+		return false
+	}
+	news = p == nil || mtu != p.mtu
+	b.narrow[w] = &narrowPath{remote: remote, mtu: mtu, until: time.Now().Add(pathLife)}
+	return news
+}
+
 // probePaths probes the paths whose MTU has held long enough, and lets go of those that
-// nobody has anything against any more.
+// nobody has anything against any more. Peers that have moved meanwhile get what is known
+// of the path to where they are now.
 func (v *VTEP) probePaths(now time.Time) {
 	networks := v.Networks()
 	b := &v.paths
 	b.mu.Lock()
-	var probe []netip.AddrPort
-	for addr, p := range b.narrow {
+	var due []narrowPath
+	known := len(b.narrow) > 0
+	for w, p := range b.narrow {
 		switch {
 		case now.Before(p.until):
 		case p.probes == maxProbes:
-			delete(b.narrow, addr)
-			setPaths(networks, addr, 0)
+			delete(b.narrow, w)
 		default:
-			p.probes++
-			p.until = now.Add(probePause)
-			probe = append(probe, p.remote)
+			p.prepareProbe(now)
+			due = append(due, *p)
 		}
 	}
+	if known || b.known { // once more after the last, for destinations that were just being made
+		b.tellAll(networks)
+	}
+	b.known = known
 	b.mu.Unlock()
-	for _, remote := range probe {
-		v.probe(remote)
+	for i := range due {
+		v.probe(&due[i])
 	}
 }
 
-// probe sends a datagram as long as the interface takes. It begins with a VXLAN header
-// that has no flag set, so that every VTEP drops it.
-func (v *VTEP) probe(remote netip.AddrPort) {
+// prepareProbe counts one. Probes begin with a VXLAN header that has no flag set, so that
+// every VTEP drops them, and is random where a sealed packet has its index: who quotes it
+// has seen it.
+func (p *narrowPath) prepareProbe(now time.Time) {
+	if p.probes == 0 {
+		_, _ = rand.Read(p.probe[len(p.probe)/2:]) // it never fails
+	}
+	p.probes++
+	p.until = now.Add(probePause)
+}
+
+// probe sends a datagram as long as the interface takes.
+func (v *VTEP) probe(p *narrowPath) {
 	header := encap.IPv4MinSize + encap.UDPSize
-	if remote.Addr().Is6() {
+	if p.remote.Addr().Is6() {
 		header = encap.IPv6Size + encap.UDPSize
 	}
-	d := encap.Datagram{Data: make([]byte, v.cfg.MTU-header), Remote: remote, TTL: DefaultTTL}
+	d := encap.Datagram{Data: make([]byte, v.cfg.MTU-header), Remote: p.remote, TTL: DefaultTTL}
+	copy(d.Data, p.probe[:])
 	if err := v.cfg.Underlays[0].Post(&d); sendDrop(err) == DropTooBig {
-		v.refusedTooBig(remote) // the interface itself, or what the system knows
-	}
-}
-
-// isRemote reports whether something is sent to addr.
-func (v *VTEP) isRemote(addr netip.AddrPort) bool {
-	for _, n := range v.Networks() {
-		for _, d := range n.table.Destinations() {
-			for i, remote := range d.remotes {
-				if remote == addr || len(d.peers) > i && d.peers[i].Endpoint() == addr {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
-
-// setPaths gives the MTU of the path to addr to all that lead there; 0 says that it is
-// not narrow.
-func setPaths(networks []*Network, addr netip.Addr, mtu uint32) {
-	for _, n := range networks {
-		for _, d := range n.table.Destinations() {
-			for i, remote := range d.remotes {
-				if remote.Addr() == addr || len(d.peers) > i && d.peers[i].Endpoint().Addr() == addr {
-					d.paths[i].mtu.Store(mtu)
-				}
-			}
-		}
+		v.refusedTooBig(p.remote) // the interface itself, or what the system knows
 	}
 }
 

@@ -10,7 +10,9 @@ import (
 func TestTooBigIsAnsweredWithoutAllocation(t *testing.T) {
 	for _, ipv6 := range []bool{false, true} {
 		s := newStepped(t, ipv6, 1)
-		setPaths([]*Network{s.n}, s.n.Remotes()[0].Addr(), 1400)
+		for l := range lanes([]*Network{s.n}) {
+			l.path.mtu.Store(1400)
+		}
 		big := steppedFrame(remoteMAC, steppedMAC, ipv6, 1450)
 		if ip := big[encap.EthernetSize:]; ipv6 {
 			encap.IPv6(ip).SetSrc([16]byte{0xfd, 15: 1})

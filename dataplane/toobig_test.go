@@ -1,12 +1,14 @@
 package dataplane_test
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/vxtap/vxtap/crypto"
 	"github.com/vxtap/vxtap/dataplane"
 	"github.com/vxtap/vxtap/dataplane/mem"
 	"github.com/vxtap/vxtap/encap"
@@ -32,6 +34,10 @@ func lowered(t *testing.T, s setup) (a, b *node, paths *mem.Paths) {
 	a = newNode(t, wire, localVTEP, s)
 	b = newNode(t, wire, remoteVTEP, setup{network: networkConfig{Sealed: s.network.Sealed}, peers: back(s), workers: s.workers})
 	must(t, a.network.AddEntry(b.mac, b.addr))
+	if s.network.Sealed {
+		a.peers[0].Want()
+		synctest.Wait()
+	}
 	paths.Report(refused(a, b, narrowMTU))
 	synctest.Wait()
 	return a, b, paths
@@ -44,9 +50,23 @@ func back(s setup) []string {
 	return nil
 }
 
-// refused is what a router says that does not pass a datagram from a to b.
+// refused is what a router says that does not pass a datagram from a to b; if they have a
+// session, a sealed one.
 func refused(a, b *node, mtu int) encap.PathReport {
-	return encap.PathReport{Local: a.addr, Remote: b.addr, Size: 1500, MTU: mtu}
+	r := encap.PathReport{Local: a.addr, Remote: b.addr, Size: 1500, MTU: mtu}
+	for _, p := range a.peers {
+		if key := p.Sending(); key != nil && p.VTEP() == b.addr {
+			r.Head = sealedHead(crypto.TypeData, crypto.Version, key.Receiver())
+		}
+	}
+	return r
+}
+
+// sealedHead is how a sealed packet begins.
+func sealedHead(kind, version byte, index uint32) [encap.PathReportHead]byte {
+	head := [encap.PathReportHead]byte{kind, version}
+	binary.BigEndian.PutUint32(head[4:], index)
+	return head
 }
 
 // ofSize is a frame from a's host to b's whose IP packet has so many bytes, DF set if it is

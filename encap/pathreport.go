@@ -10,7 +10,16 @@ type PathReport struct {
 	Remote netip.AddrPort // whom it was for
 	Size   int            // of its IP packet, in bytes
 	MTU    int            // of the link; 0 if the router does not say (before RFC 1191)
+
+	// Head is how the payload of the datagram began; zero if the router quotes less of
+	// it. RFC 792 asks for none, RFC 1812 section 4.3.2.3 and RFC 4443 for hundreds of
+	// bytes.
+	Head [PathReportHead]byte
 }
+
+// PathReportHead is how many bytes of a datagram a report is read for: as many as a VXLAN
+// header has.
+const PathReportHead = VXLANSize
 
 // ParsePathReport4 reads an ICMPv4 fragmentation-needed that quotes a UDP datagram, from
 // the ICMP header on. It reports false for anything else, for a wrong checksum, and where
@@ -35,6 +44,7 @@ func ParsePathReport4(message []byte) (r PathReport, ok bool) {
 		Remote: netip.AddrPortFrom(netip.AddrFrom4(ip.Dst()), udp.DstPort()),
 		Size:   ip.TotalLength(),
 		MTU:    m.MTU4(),
+		Head:   headOf(udp),
 	}
 	return r, r.Size > r.MTU
 }
@@ -60,6 +70,15 @@ func ParsePathReport6(message []byte) (r PathReport, ok bool) {
 		Remote: netip.AddrPortFrom(netip.AddrFrom16(ip.Dst()), udp.DstPort()),
 		Size:   IPv6Size + ip.PayloadLength(),
 		MTU:    int(m.MTU6()),
+		Head:   headOf(udp),
 	}
 	return r, r.Size > r.MTU
+}
+
+// headOf returns how the payload of a datagram begins, zero unless that much is there.
+func headOf(udp UDP) (head [PathReportHead]byte) {
+	if payload := udp[UDPSize:]; len(payload) >= len(head) {
+		copy(head[:], payload)
+	}
+	return head
 }

@@ -2,6 +2,7 @@ package encap_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -322,8 +323,20 @@ func TestPathReport(t *testing.T) {
 		if a := address(r.Local.Addr().AsSlice()) + address(r.Remote.Addr().AsSlice()); !bytes.Contains(frame, []byte(a)) {
 			t.Errorf("%s: from %v to %v", p.name, r.Local, r.Remote)
 		}
+		quoted := bytes.Index(message, frame[l.L4:l.L4+encap.UDPSize]) + encap.UDPSize
+		if head := frame[l.Payload : l.Payload+len(r.Head)]; !bytes.Equal(r.Head[:], head) {
+			t.Errorf("%s: head %x, want %x", p.name, r.Head, head)
+		}
 		for i := range len(message) {
-			_, _ = parse(message[:i]) // and does not panic
+			cut := bytes.Clone(message[:i]) // and does not panic
+			if !p.v6 && i >= encap.ICMPSize {
+				cut[2], cut[3] = 0, 0
+				binary.BigEndian.PutUint16(cut[2:], ^encap.Sum(cut, 0))
+			}
+			r, ok := parse(cut)
+			if whole := r.Head != [encap.PathReportHead]byte{}; ok != (i >= quoted) || whole != (i >= quoted+len(r.Head)) {
+				t.Errorf("%s: %d bytes of payload: %+v, %v", p.name, i-quoted, r, ok)
+			}
 		}
 		if _, ok := parse(report(frame, l.End-l.L3)); ok {
 			t.Errorf("%s: a report that it would have fitted was taken", p.name)

@@ -123,9 +123,14 @@ func TestRoutersAreHeard(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		header := encap.EthernetSize + encap.IPv4MinSize + encap.UDPSize
+		if local.Addr().Is6() {
+			header += encap.IPv6Size - encap.IPv4MinSize
+		}
+		head := [encap.PathReportHead]byte(pattern(1500)[header:])
 		limit := time.AfterFunc(patience, func() { p.Close() })
 		for i, from := range []netip.AddrPort{source, local} {
-			want := encap.PathReport{Local: from, Remote: remote, Size: 1500, MTU: 1400 + i}
+			want := encap.PathReport{Local: from, Remote: remote, Size: 1500, MTU: 1400 + i, Head: head}
 			if r, err := p.Next(); r != want || err != nil {
 				t.Errorf("heard %+v, %v, want %+v", r, err, want)
 			}
