@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
+	"path/filepath"
 	"slices"
 
 	"github.com/vxtap/vxtap/control/api"
@@ -46,6 +47,9 @@ func (a *Agent) parse(words api.Words) (spec NetworkSpec, err error) {
 			return spec, invalid(fmt.Errorf("%s: want one value, not %d", name, len(words[name])))
 		}
 		for _, value := range words[name] {
+			if err := w.checkAbsolute(value); err != nil {
+				return spec, invalid(err)
+			}
 			if err := w.Set(&own, &spec, value); err != nil {
 				return spec, invalid(fmt.Errorf("%s: %w", name, err))
 			}
@@ -82,6 +86,16 @@ func (a *Agent) agrees(w *Word, own *NodeSpec, value string) error {
 	return &api.Error{Status: statusConflict, Message: fmt.Sprintf(
 		"--%s %s contradicts the agent that runs at %v: leave it out, or start a second agent with --socket",
 		w.Name, value, a.node.withPort(netip.AddrPortFrom(a.node.Local, 0)))}
+}
+
+// checkAbsolute refuses the path of a file that whoever names it has in his directory, and
+// not in ours.
+func (w *Word) checkAbsolute(value string) error {
+	abs, err := w.Absolute(value)
+	if err != nil || abs != value && abs != filepath.Clean(value) {
+		return fmt.Errorf("%s: bad path %q: want one from the root on, as the agent has a directory of its own", w.Name, value)
+	}
+	return nil
 }
 
 // checkDeviceFree says which network has a device of that name.

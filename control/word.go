@@ -2,8 +2,10 @@ package control
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/vxtap/vxtap/control/api"
 )
@@ -21,6 +23,7 @@ type Word struct {
 
 	set  func(*NodeSpec, *NetworkSpec, string) error
 	same func(a, b saying) bool
+	path func(string) (string, error) // makes a value absolute; nil if none is a path
 }
 
 // Scope is whom a word is about.
@@ -46,6 +49,21 @@ type saying struct {
 // network as it is, and any other node; that may be nil then.
 func (w *Word) Set(node *NodeSpec, network *NetworkSpec, value string) error {
 	return w.set(node, network, value)
+}
+
+// Absolute returns what a value means to a process in another directory: files are named
+// from the root on.
+func (w *Word) Absolute(value string) (string, error) {
+	if w.path == nil {
+		return value, nil
+	}
+	return w.path(value)
+}
+
+// naming makes a word one whose values name files.
+func (w Word) naming(path func(string) (string, error)) Word {
+	w.path = path
+	return w
 }
 
 // FindWord returns the word of that name, or nil.
@@ -127,6 +145,23 @@ func tosWord() Word {
 }
 
 func parseText(s string) (string, error) { return s, nil }
+
+// absolutePath makes the name of a file one that is the same in every directory. None stays
+// none.
+func absolutePath(s string) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	return filepath.Abs(s)
+}
+
+// absoluteNamespace does so for a namespace, but for names that are not paths.
+func absoluteNamespace(s string) (string, error) {
+	if !strings.Contains(s, "/") {
+		return s, nil
+	}
+	return absolutePath(s)
+}
 
 func parseTruth(s string) (bool, error) {
 	v, err := strconv.ParseBool(s)

@@ -75,12 +75,12 @@ func networkWords(parseName func(string) (string, error)) []Word {
 
 func sealWords() []Word {
 	list := []Word{
-		ofNode("key", "FILE", "", "file with this node's private key", parseText,
-			func(n *NodeSpec) *string { return &n.Seal.KeyFile }),
+		ofNode("key", "FILE", "", "file with this node's private key", absolutePath,
+			func(n *NodeSpec) *string { return &n.Seal.KeyFile }).naming(absolutePath),
 		listOfNode("peer", "ADDR[:PORT]=PUBKEY", "VTEP of a peer with its public key; it is a --remote, too", ParsePeer,
 			func(n *NodeSpec) *[]PeerKey { return &n.Seal.Peers }),
-		ofNode("psk-file", "FILE", "", "file with a secret that all peers share; alone, its holders are not told apart from each other; with --key, one more that a peer must know", parseText,
-			func(n *NodeSpec) *string { return &n.Seal.PSKFile }),
+		ofNode("psk-file", "FILE", "", "file with a secret that all peers share; alone, its holders are not told apart from each other; with --key, one more that a peer must know", absolutePath,
+			func(n *NodeSpec) *string { return &n.Seal.PSKFile }).naming(absolutePath),
 		ofNode("cipher", "aes-128-gcm|aes-256-gcm", "aes-128-gcm", "what frames are sealed with; peers must agree", ParseCipher,
 			func(n *NodeSpec) *crypto.Suite { return &n.Seal.Suite }),
 		ofNode("nat", "", "false", "this node is behind NAT: send from --port alone, and often enough that the way back stays open", parseTruth,
@@ -99,8 +99,8 @@ func sealWords() []Word {
 
 func driverWords() []Word {
 	return []Word{
-		ofNetwork("netns", "NAME|PATH", "", "network namespace for the TAP, by name or path", parseText,
-			func(n *NetworkSpec) *string { return &n.NetNS }),
+		ofNetwork("netns", "NAME|PATH", "", "network namespace for the TAP, by name or path", absoluteNamespace,
+			func(n *NetworkSpec) *string { return &n.NetNS }).naming(absoluteNamespace),
 		ofNode("queues", "N", "", fmt.Sprintf("workers in each direction, 1 to %d (default the CPUs it may use, at most 8)", MaxQueues), ParseQueues,
 			func(n *NodeSpec) *int { return &n.Queues }),
 		ofNode("offload", strings.Join(offloadWords[:], "|"), "auto", "what is left to the kernel: all it can, only the TAP's or the UDP sockets' part, nothing; off uses the portable drivers, a frame a system call", ParseOffload,

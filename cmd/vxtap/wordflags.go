@@ -42,6 +42,10 @@ type wordFlag struct {
 
 // Set implements pflag.Value.
 func (f *wordFlag) Set(s string) error {
+	s, err := f.word.Absolute(s) // an agent in another directory may read it
+	if err != nil {
+		return err
+	}
 	if err := f.word.Set(&f.said.node, &f.said.network, s); err != nil {
 		return err
 	}
