@@ -13,8 +13,8 @@ import (
 // maxFile is more than any file with one key has, in bytes.
 const maxFile = 4096
 
-// ReadPrivateKey reads the file of a node's private key. It refuses one that others than
-// its owner may use.
+// ReadPrivateKey reads the file of a node's private key. It refuses one that others may
+// use than its owner, who is root or whom this process runs as.
 func ReadPrivateKey(path string) (crypto.PrivateKey, error) {
 	return read(path, crypto.ParsePrivateKey)
 }
@@ -36,7 +36,7 @@ func read[T any](path string, parse func(string) (T, error)) (key T, err error) 
 	if info.IsDir() {
 		return key, fmt.Errorf("%s is a directory: name a file that holds one key", path)
 	}
-	if err := checkMode(path, info.Mode()); err != nil {
+	if err := checkOwner(path, info); err != nil {
 		return key, err
 	}
 	text, err := readText(f)

@@ -106,6 +106,20 @@ func TestReadRefusesWhatOthersMayUse(t *testing.T) {
 	}
 }
 
+// Whose file it is can put another key into it.
+func TestReadRefusesTheFilesOfOthers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	k := newKey(t)
+	path := write(t, k.Base64(), 0o600)
+	if err := os.Chown(path, 12345, 0); err != nil {
+		t.Fatal(err)
+	}
+	_, err := keys.ReadPrivateKey(path)
+	says(t, err, k.Base64(), path, "user 12345", "run chown 0 "+path)
+}
+
 func TestReadRefusesWhatIsNoKey(t *testing.T) {
 	k := newKey(t).Base64()
 	for text, want := range map[string]string{
