@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/vxtap/vxtap/control"
 )
 
 // unit reads a unit file into its settings, by section and key.
@@ -60,7 +62,7 @@ func TestServiceCommands(t *testing.T) {
 		}
 		readsTheFile(t, c)
 	}
-	for key, want := range map[string]string{"Type": "notify", "WatchdogSec": "30s", "RuntimeDirectory": "vxtap"} {
+	for key, want := range map[string]string{"Type": "notify", "WatchdogSec": "30s", "RuntimeDirectory": "vxtap", "LimitCORE": "0"} {
 		if got := service["Service "+key]; len(got) != 1 || got[0] != want {
 			t.Errorf("%s is %q, want %q", key, got, want)
 		}
@@ -129,9 +131,15 @@ func TestConfigCommands(t *testing.T) {
 	// What is commented out is right, too, once there are keys.
 	sealed := strings.NewReplacer("# key:", "key:", "# peer:", "peer:", "#   - 10.9.0.2=PUBLIC-KEY-OF-THE-OTHER", "  - 10.9.0.2="+keyB.String(),
 		"# cipher:", "cipher:", "# nat:", "nat:", "# keepalive:", "keepalive:", "# queues:", "queues:", "# offload:", "offload:",
-		"# netns:", "netns:", "# - vni: 44", "- vni: 44", "#   sealed:", "  sealed:", "#   address:", "  address:").Replace(example.stdout)
-	if r := vxtapReading(t.Context(), sealed, "", "config", "check", "-"); r.stdout != "-: 3 networks, no mistakes found\n" {
+		"# netns:", "netns:", "# - vni: 44", "- vni: 44", "#   sealed:", "  sealed:", "#   address:", "  address:",
+		"# - vni: 45", "- vni: 45", "#   group:", "  group:", "#   dev:", "  dev:").Replace(example.stdout)
+	if r := vxtapReading(t.Context(), sealed, "", "config", "check", "-"); r.stdout != "-: 4 networks, no mistakes found\n" {
 		t.Errorf("config check of all that is commented out: %+v", r)
+	}
+	for _, w := range control.Words(nil) {
+		if !strings.Contains(example.stdout, " "+w.Name+": ") && !strings.Contains(example.stdout, "\n"+w.Name+": ") && !strings.Contains(example.stdout, " "+w.Name+":\n") {
+			t.Errorf("config example does not show %s", w.Name)
+		}
 	}
 	failed(t, vxtap(t.Context(), "", "config", "check"), exitUsage, "want one file")
 	failed(t, vxtap(t.Context(), "", "config", "chekc"), exitUsage, "did you mean")
