@@ -91,10 +91,10 @@ func TestForgedAnswersToProbes(t *testing.T) {
 		r.MTU, r.Head = 1300, [encap.PathReportHead]byte{} // as is what was not probed yet
 		paths.Report(r)
 		synctest.Wait()
-		before := len(seen.datagrams)
+		before := len(seen.all())
 		pass(10*time.Minute + time.Second)
 		var probe []byte
-		for _, d := range seen.datagrams[before:] {
+		for _, d := range seen.all()[before:] {
 			if d[0] == 0 {
 				probe = d
 			}

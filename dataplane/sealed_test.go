@@ -72,6 +72,13 @@ type recorder struct {
 	datagrams [][]byte
 }
 
+// all returns what was kept so far.
+func (r *recorder) all() [][]byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.datagrams)
+}
+
 type recording struct {
 	*mem.Underlay
 	to *recorder
