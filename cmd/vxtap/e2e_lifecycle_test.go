@@ -255,6 +255,7 @@ func TestStoppedAgent(t *testing.T) {
 	a, _ := newPair(t, netlab.LinkConfig{})
 	v := startVXTAP(t, a, "--vni", "42", "--local", "10.9.0.1")
 	v.signal(syscall.SIGSTOP)
+	v.waitState('T')
 	words := fmt.Sprintf("%s (pid %d) does not answer", v.socket, v.cmd.Process.Pid)
 	refused(t, a, v.socket, exitFailed, words, "show")
 	refused(t, a, v.socket, exitFailed, fmt.Sprintf("%s (pid %d)", v.socket, v.cmd.Process.Pid),
