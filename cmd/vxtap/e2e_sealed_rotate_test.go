@@ -54,6 +54,11 @@ func (p *sealedPair) losesNothing(t *testing.T, when string, meanwhile func()) {
 	before := p.sentAgain(t)
 	meanwhile()
 	noRoom := uint64(0)
+	defer func() {
+		if t.Failed() {
+			t.Logf("dropped: %v and %v, held: %v and %v", p.va.drops(), p.vb.drops(), p.va.stats().Out, p.vb.stats().Out)
+		}
+	}()
 	for _, way := range [][2]*child{{p.va, p.vb}, {p.vb, p.va}} {
 		eventually(t, "all packets that were sealed are opened", func() bool {
 			from, to := way[0].count(), way[1].count()
