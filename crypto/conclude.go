@@ -6,16 +6,14 @@ import (
 	"time"
 )
 
-// receiveReply takes a cookie or a challenge for an initiation that is not answered. The first
-// challenge of a series of tries is answered at once; a peer that goes on and on with them is
-// followed at our pace, and is news once.
+// receiveReply takes a cookie or a challenge for the last initiation.
 func (n *Node) receiveReply(message []byte, now time.Duration, out []Message) []Message {
 	if len(message) != answerSize {
 		return n.refuse(RefusedForm, out)
 	}
 	index, kind := replyTo(message)
 	a := n.attempts[index]
-	if a == nil {
+	if a == nil || a != a.peer.attempts[len(a.peer.attempts)-1] {
 		return n.refuse(RefusedIndex, out)
 	}
 	p := a.peer
@@ -27,7 +25,7 @@ func (n *Node) receiveReply(message []byte, now time.Duration, out []Message) []
 			break
 		}
 		p.cookie, p.cookieAt = &value, now
-		p.tryAgain(now)
+		p.nextTry = min(p.nextTry, max(now, p.lastTry+leastPause))
 		return out
 	case replyChallenge:
 		value, ok := openReply(p.challengesTaken, message, a.first)
@@ -35,16 +33,10 @@ func (n *Node) receiveReply(message []byte, now time.Duration, out []Message) []
 			break
 		}
 		p.challenge = value
-		if p.challenged {
-			p.tryAgain(now)
-			return out
-		}
-		p.challenged = true
 		n.tell(Challenged, p, p.number)
 		return p.try(now, out)
 	}
 	p.refused[RefusedHandshake]++
-	p.answered = true
 	return out
 }
 
@@ -60,17 +52,11 @@ func (n *Node) receiveResponse(message []byte, from netip.AddrPort, now time.Dur
 	w, s, err := n.readResponse(a, message)
 	if err != nil {
 		p.refused[RefusedHandshake]++
-		p.answered = true
-		return out
-	}
-	if w.number > max(p.number, a.number)+maxStep {
-		s.wipe()
-		p.refused[RefusedForm]++
 		return out
 	}
 	e, err := p.newEpoch(&agreement{
 		secrets: s, number: w.number, initiator: n.public,
-		own: a.index, peers: w.index, queues: w.queues, from: from, begun: a.sent,
+		own: a.index, peers: w.index, queues: w.queues, from: from,
 	}, now)
 	s.wipe()
 	if err != nil {
@@ -80,7 +66,7 @@ func (n *Node) receiveResponse(message []byte, from netip.AddrPort, now time.Dur
 	p.peerNAT = w.nat
 	p.compare(w.claimed, from)
 	p.compareOurs(w.observed)
-	p.move(from, now)
+	p.move(from)
 	p.confirm(e, now)
 	return p.sendConfirmation(e, now, out)
 }

@@ -43,7 +43,6 @@ const (
 	ResponseSize   = responseSize
 	ReplySize      = answerSize
 	SignSize       = signSize
-	UnconfirmedMax = keptYoung
-	KeptMost       = keptYoung
+	UnconfirmedMax = keptUnconfirmed
 	AtOnce         = initiationsAtOnce
 )

@@ -46,8 +46,6 @@ func (p *Peer) serve(now time.Duration, out []Message) []Message {
 	p.expire(now)
 	p.forgetAttempts(now)
 	p.plan(now)
-	p.tellMoved(now)
-	p.complain(now)
 	out = p.serveConfirmation(now, out)
 	out = p.serveWhereabouts(now, out)
 	out = p.serveKeepalive(now, out)
@@ -66,9 +64,8 @@ func (p *Peer) listen(now time.Duration) {
 			i = -1 // the list is another one
 		}
 	}
-	if p.heardFrom.Load() != nil && now >= p.heardMove+movePause {
-		p.heardMove = now
-		p.move(*p.heardFrom.Swap(nil), now)
+	if from := p.heardFrom.Swap(nil); from != nil {
+		p.move(*from)
 	}
 }
 
@@ -79,7 +76,7 @@ func (p *Peer) plan(now time.Duration) {
 	if e == nil {
 		p.startTrying(now)
 		if wanted {
-			p.hurry()
+			p.nextTry = min(p.nextTry, p.lastTry+leastPause)
 		}
 		return
 	}
@@ -101,16 +98,17 @@ func (p *Peer) deadline() time.Duration {
 	for _, a := range p.attempts {
 		at = min(at, a.sent+attemptLife)
 	}
-	if len(p.unconfirmed) > 0 {
-		at = min(at, p.unconfirmedEnd(0))
+	for _, e := range p.unconfirmed {
+		at = min(at, e.made+unconfirmedLife)
 	}
-	for i := range p.confirmed {
-		at = min(at, p.confirmedEnd(i))
+	for _, e := range p.confirmed {
+		if e.superseded != never {
+			at = min(at, e.superseded+grace)
+		}
 	}
-	at = min(at, p.moveDeadline())
 	e := p.current()
 	if e == nil {
-		return min(at, p.complainAt)
+		return at
 	}
 	if p.nextTry == never {
 		at = min(at, p.rotateAt)
