@@ -15,6 +15,10 @@ func (a *Agent) sealEvent(e crypto.Event) {
 	switch e.Kind {
 	case crypto.NotRenewed, crypto.Expired:
 		fields = append(fields, zap.String("do", "see whether the peer runs and can be reached at its UDP port"))
+	case crypto.NoAnswer:
+		fields = append(fields, zap.String("do", "see whether the peer runs, can be reached at its UDP port, and has this node's public key and cipher"))
+	case crypto.BadAnswer:
+		fields = append(fields, zap.String("do", "see whether the public keys, the pre-shared key and the cipher are the same at both ends"))
 	}
 	a.report(levelOf(e.Kind), api.Event{Kind: api.EventSession, Remote: vtep, Message: e.String()}, nil, fields...)
 }
@@ -22,7 +26,7 @@ func (a *Agent) sealEvent(e crypto.Event) {
 // levelOf is a warning for what stops frames, or will, unless somebody looks.
 func levelOf(kind crypto.EventKind) zapcore.Level {
 	switch kind {
-	case crypto.NotRenewed, crypto.Expired:
+	case crypto.NotRenewed, crypto.Expired, crypto.NoAnswer, crypto.BadAnswer:
 		return zap.WarnLevel
 	}
 	return zap.InfoLevel

@@ -16,7 +16,12 @@ const (
 	lastPause  = 5 * time.Second
 	leastPause = 200 * time.Millisecond // whoever is in a hurry
 
-	keptAttempts = 3 // the answer to an earlier one may be on its way
+	// mostHurries is how many tries waiting frames bring forward, until there is a session.
+	// If they brought forward all, both ends would be busy with the newest tries for ever
+	// where answers take longer than the pause.
+	mostHurries = 3
+
+	keptAttempts = 16 // more than are made in their life, unless the peer drives us
 	attemptLife  = 10 * time.Second
 )
 
@@ -26,6 +31,7 @@ type attempt struct {
 	index     uint32 // the one that the epoch will have
 	handshake *noise.HandshakeState
 	first     [macSize]byte // its first MAC, to which cookies and challenges are bound
+	number    uint64        // that it proposes
 	sent      time.Duration
 }
 
@@ -42,8 +48,22 @@ func (p *Peer) stopTrying() {
 		p.node.abandon(a)
 	}
 	p.attempts = nil
-	p.nextTry = never
+	p.nextTry, p.hurries, p.challenged = never, 0, false
 	p.challenge = [macSize]byte{}
+}
+
+// hurry brings the next try forward, as a frame waits.
+func (p *Peer) hurry() {
+	if at := p.lastTry + leastPause; at < p.nextTry && p.hurries < mostHurries {
+		p.hurries++
+		p.nextTry, p.pause = at, max(p.pause/2, firstPause)
+	}
+}
+
+// tryAgain brings the next try forward as the peer asked for it, but does not let it set the
+// pace.
+func (p *Peer) tryAgain(now time.Duration) {
+	p.nextTry = min(p.nextTry, max(now, p.lastTry+leastPause))
 }
 
 func (n *Node) abandon(a *attempt) {
@@ -108,7 +128,7 @@ func (p *Peer) initiation(now time.Duration) (*attempt, []byte, error) {
 		return nil, nil, err
 	}
 	data = appendMACs(data, p.mac, p.freshCookie(now))
-	return &attempt{peer: p, index: index, handshake: hs, first: firstMAC(data), sent: now}, data, nil
+	return &attempt{peer: p, index: index, handshake: hs, first: firstMAC(data), number: h.number, sent: now}, data, nil
 }
 
 // laterStamp makes stamps go up while the clock stands or goes back: only a node that was

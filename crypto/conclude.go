@@ -6,14 +6,16 @@ import (
 	"time"
 )
 
-// receiveReply takes a cookie or a challenge for the last initiation.
+// receiveReply takes a cookie or a challenge for an initiation that is not answered. The first
+// challenge of a series of tries is answered at once; a peer that goes on and on with them is
+// followed at our pace, and is news once.
 func (n *Node) receiveReply(message []byte, now time.Duration, out []Message) []Message {
 	if len(message) != answerSize {
 		return n.refuse(RefusedForm, out)
 	}
 	index, kind := replyTo(message)
 	a := n.attempts[index]
-	if a == nil || a != a.peer.attempts[len(a.peer.attempts)-1] {
+	if a == nil {
 		return n.refuse(RefusedIndex, out)
 	}
 	p := a.peer
@@ -25,7 +27,7 @@ func (n *Node) receiveReply(message []byte, now time.Duration, out []Message) []
 			break
 		}
 		p.cookie, p.cookieAt = &value, now
-		p.nextTry = min(p.nextTry, max(now, p.lastTry+leastPause))
+		p.tryAgain(now)
 		return out
 	case replyChallenge:
 		value, ok := openReply(p.challengesTaken, message, a.first)
@@ -33,10 +35,16 @@ func (n *Node) receiveReply(message []byte, now time.Duration, out []Message) []
 			break
 		}
 		p.challenge = value
+		if p.challenged {
+			p.tryAgain(now)
+			return out
+		}
+		p.challenged = true
 		n.tell(Challenged, p, p.number)
 		return p.try(now, out)
 	}
 	p.refused[RefusedHandshake]++
+	p.answered = true
 	return out
 }
 
@@ -52,11 +60,17 @@ func (n *Node) receiveResponse(message []byte, from netip.AddrPort, now time.Dur
 	w, s, err := n.readResponse(a, message)
 	if err != nil {
 		p.refused[RefusedHandshake]++
+		p.answered = true
+		return out
+	}
+	if w.number > max(p.number, a.number)+maxStep {
+		s.wipe()
+		p.refused[RefusedForm]++
 		return out
 	}
 	e, err := p.newEpoch(&agreement{
 		secrets: s, number: w.number, initiator: n.public,
-		own: a.index, peers: w.index, queues: w.queues, from: from,
+		own: a.index, peers: w.index, queues: w.queues, from: from, begun: a.sent,
 	}, now)
 	s.wipe()
 	if err != nil {
@@ -66,7 +80,7 @@ func (n *Node) receiveResponse(message []byte, from netip.AddrPort, now time.Dur
 	p.peerNAT = w.nat
 	p.compare(w.claimed, from)
 	p.compareOurs(w.observed)
-	p.move(from)
+	p.move(from, now)
 	p.confirm(e, now)
 	return p.sendConfirmation(e, now, out)
 }

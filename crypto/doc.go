@@ -110,7 +110,8 @@
 //     after one HMAC.
 //  3. If more than 200 initiations came in a second (200 more at once are let pass), the
 //     second MAC: without it the answer is a cookie, at most 1000 a second. Those who have
-//     one get 20 initiations a second read, by address; a table of 64 such limits is shared.
+//     one get 20 initiations a second read, by address, in IPv6 by the subnet of 64 bits; a
+//     table of 64 such limits is shared.
 //  4. The Noise message. Unknown keys are refused, and nothing kept of them.
 //  5. The stamp must be later than all taken from this peer, or the challenge the right
 //     one. Else the answer is a challenge, ten a second for each peer.
@@ -135,11 +136,16 @@
 // challenge does not lower what counts as the latest stamp: of the initiations recorded
 // before a clock went back none is ever taken again. A node that was restarted itself has
 // forgotten all stamps: a replayed initiation makes it an epoch then that nobody can
-// confirm, that displaces nothing, moves nobody, and is gone after 60 s.
+// confirm, that displaces nothing, moves nobody, and is gone after 60 s. The same goes for a
+// peer that was removed and added again.
 //
 // A node initiates as soon as it has a peer, and again after 300 ms, doubled with each try
-// up to 5 s, with a quarter of jitter either way, for ever; a waiting frame shortens that
-// to 200 ms. A response to one of the last three initiations is taken, for 10 s.
+// up to 5 s, with a quarter of jitter either way, for ever; waiting frames
+// shorten the first three pauses of such a series to 200 ms, and no more: where an answer takes
+// longer, the newest initiation would never be the one that is answered. A response is taken
+// for 10 s, however many initiations followed (16 are kept), and so are replies. The first
+// challenge of a series is followed by an initiation at once, other replies by one 200 ms after
+// the last at the earliest. Without a session for 10 s that is said, and again each 10 minutes.
 //
 // # Keys of data
 //
@@ -163,16 +169,20 @@
 // Both ends order epochs alike: by number, and if handshakes crossed and have the same,
 // by the public key of the initiator. The initiator proposes one more than the highest that
 // it knows; the responder makes that at least one more than the highest that it knows.
-// Both send in the highest that is confirmed.
+// Both send in the highest that is confirmed. Only those that are confirmed count as known, and
+// none is more than 2^32 above the last: who cannot confirm an epoch has no say in numbers.
 //
-// An epoch that was followed by a higher one is received for 60 s more, or until three
-// higher ones are confirmed. At most three unconfirmed ones of a peer are kept, 60 s each.
-// They displace no confirmed one.
+// An epoch that was followed by a higher one is received for 60 s more; if three higher ones
+// are confirmed, for 2 s after it was followed. Three unconfirmed ones of a peer are kept, 60 s
+// each, and others for 10 s. Of either kind there are 16 at the most. Unconfirmed ones displace
+// no confirmed one.
 //
 // Keys are changed every 12 hours ([Config.RotateAfter]): the initiator of the current epoch
 // begins at a random point between 90 % and 95 % of that, the responder at 97 % if nothing
 // happened. They are changed as well when a queue has used three quarters of its share of
-// packets, but not within the first ten seconds of an epoch; [Node.Rotate] asks nobody. Who
+// packets, but not within the first ten seconds of an epoch; [Node.Rotate] does not wait for
+// that, only 100 ms between handshakes; it goes on until there is an epoch whose handshake began
+// after the call. Who
 // cannot reach the peer goes on for a twelfth longer (13 hours; a minute at least) and says
 // so. Then the keys are dropped: nothing is sent and nothing received until there is a
 // new epoch.
@@ -185,12 +195,14 @@
 //     (RFC 5116 section 5.1 has 2^36 bytes for one packet, and no limit for their number).
 //     At the limit sending stops.
 //   - Counters have 56 bits, more than a share. Epochs are never continued after a restart: no
-//     nonce can come again under a key.
+//     nonce can come again under a key, unless the machine's memory does (see below).
 //   - The replay window is that of RFC 6479, 16320 packets wide, one for each queue of the
 //     sender; it is asked after authentication (RFC 4303 section 3.4.3).
 //   - A forgery of one packet succeeds with 2^-128 times the packet's length in blocks (NIST
 //     SP 800-38D appendix C), about 2^-121 for 1500 bytes. Refusals are counted by reason.
-//   - A node keeps for each peer at most 6 epochs and 3 initiations, for strangers nothing.
+//   - A node keeps for each peer at most 32 epochs and 16 initiations, for strangers nothing.
+//   - Data moves a peer behind a NAT once a second at the most, and in an epoch that was not
+//     followed by another. Moves are told once a second.
 //
 // # What is protected
 //
@@ -227,9 +239,17 @@
 //     in the path. He reads and changes nothing.
 //   - Holders of a pre-shared key from which identities are derived ([PSK.Identity]) are not
 //     told apart from each other: each can be any.
-//   - Our own copies of keys are wiped when their use ends: transport keys once the cipher is
-//     made, split keys and the ephemeral private key with the handshake, static and pre-shared
-//     keys with the node. What the standard library and the Noise library derive or copy (key
+//   - A peer decides where it is heard from: with a sign or data whose source address is forged
+//     it has what we send to it go to somebody else, for as long as it likes; questions to other
+//     addresses limit what strangers do, not that. No more goes there than is sent to the peer.
+//   - A virtual machine that is resumed from a snapshot, or a clone, goes on with epochs and
+//     counters that were used since: nonces come twice under one key, which gives away the
+//     frames and the authentication of that epoch. Nothing here notices. Such a node must be
+//     restarted, not resumed.
+//   - This package's copies of keys are wiped when their use ends: transport keys once the cipher
+//     is made, split keys and the ephemeral private key with the handshake, static and pre-shared
+//     keys with the node. Copies of the owner are not its: the identity in the [Config] that was
+//     passed, pre-shared keys in a [PeerConfig], and the text of key files. What the standard library and the Noise library derive or copy (key
 //     schedules, chaining keys, the pre-shared key within a handshake, HMAC states) cannot be:
 //     it loses its last reference and goes to the garbage collector, and the collector clears
 //     nothing at a time that one could name.

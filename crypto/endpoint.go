@@ -16,8 +16,12 @@ const (
 	longAsk  = 16 * time.Second // from which on only the configured address is asked
 )
 
+// movePause is the least time between two moves by data, and between two that are told. A
+// peer that is heard from two addresses in turn would otherwise cost us one for each packet.
+const movePause = time.Second
+
 // move sets the endpoint.
-func (p *Peer) move(to netip.AddrPort) {
+func (p *Peer) move(to netip.AddrPort, now time.Duration) {
 	to = plainPort(to)
 	if !to.IsValid() || to == p.Endpoint() {
 		return
@@ -25,7 +29,27 @@ func (p *Peer) move(to netip.AddrPort) {
 	p.previous = *p.endpoint.Swap(&to)
 	p.moves++
 	p.askAfter, p.askAt = 0, p.askedAt+firstAsk
-	p.node.tell(Moved, p, p.number)
+	p.tellMoved(now)
+}
+
+// tellMoved tells where the peer is, unless that is known, or another place was told just now.
+func (p *Peer) tellMoved(now time.Duration) {
+	if at := p.Endpoint(); at != p.told && now >= p.toldAt+movePause {
+		p.told, p.toldAt = at, now
+		p.node.tell(Moved, p, p.number)
+	}
+}
+
+// moveDeadline is when a move is done or told that had to wait.
+func (p *Peer) moveDeadline() time.Duration {
+	at := never
+	if p.heardFrom.Load() != nil {
+		at = p.heardMove + movePause
+	}
+	if p.Endpoint() != p.told {
+		at = min(at, p.toldAt+movePause)
+	}
+	return at
 }
 
 // compare notes whether the peer is where it believes to be.

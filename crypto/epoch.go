@@ -10,8 +10,12 @@ import (
 // never is a time that does not come.
 const never = time.Duration(1<<63 - 1)
 
-// maxNumber keeps a peer that counts from the moon from making numbers turn round.
-const maxNumber = 1 << 62
+// A peer that counts from the moon must not make numbers turn round, nor leave us with
+// numbers that the other end does not follow.
+const (
+	maxNumber = 1 << 62
+	maxStep   = 1 << 32 // by which one handshake may raise the number
+)
 
 // epoch is what one handshake made: a key for each direction. It is guarded by the node's
 // mutex, but for the keys, which guard themselves.
@@ -26,6 +30,7 @@ type epoch struct {
 	index      uint32 // ours
 	send       *SendKey
 	receive    *RecvKey
+	begun      time.Duration // when our initiation was sent, or the peer's came
 	made       time.Duration
 	superseded time.Duration // never: it is not
 
@@ -62,6 +67,7 @@ type agreement struct {
 	peers     uint32
 	queues    uint8 // the peer's
 	from      netip.AddrPort
+	begun     time.Duration
 }
 
 // newEpoch derives the keys of an agreement and makes the receiving one known to the
@@ -72,13 +78,12 @@ func (p *Peer) newEpoch(a *agreement, now time.Duration) (*epoch, error) {
 	e := &epoch{
 		number: min(a.number, maxNumber), initiator: a.initiator,
 		index: a.own, from: a.from,
-		made: now, superseded: never, confirmAt: never,
+		begun: a.begun, made: now, superseded: never, confirmAt: never,
 	}
 	var err error
 	if e.send, e.receive, err = n.transport(p, a); err != nil {
 		return nil, fmt.Errorf("keys of an epoch: %w", err)
 	}
-	p.number = max(p.number, e.number)
 	n.epochs[e.index] = e
 	n.stale = true
 	return e, nil

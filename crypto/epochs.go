@@ -5,24 +5,48 @@ import (
 	"time"
 )
 
-// At most six epochs of a peer live at a time: three that are confirmed, of which the newest is sent with, and three
-// that the peer has begun and not confirmed. Those displace no confirmed one: whoever
-// replays an initiation has them made, and cannot confirm them.
+// Of a peer's epochs three that are confirmed live at a time, of which the newest is sent
+// with, and three that the peer has begun and not confirmed. Those displace no confirmed one:
+// whoever replays an initiation has them made, and cannot confirm them. What is young stays
+// beside newer ones, as packets in it may be on their way.
 const (
 	keptConfirmed   = 3
 	keptUnconfirmed = 3
+	keptYoung       = 16 // of either kind, however young
 
 	grace           = 60 * time.Second // how long a superseded epoch is received
+	leastGrace      = 2 * time.Second  // although three are newer
 	unconfirmedLife = 60 * time.Second
+	leastLife       = attemptLife // of one that is not confirmed: as long as an answer is taken
 )
 
 // addUnconfirmed keeps an epoch that the peer began until a packet comes in it.
 func (p *Peer) addUnconfirmed(e *epoch) {
-	if len(p.unconfirmed) == keptUnconfirmed {
+	p.unconfirmed = append(p.unconfirmed, e)
+	if len(p.unconfirmed) > keptYoung {
 		p.drop(p.unconfirmed[0])
 		p.unconfirmed = slices.Delete(p.unconfirmed, 0, 1)
 	}
-	p.unconfirmed = append(p.unconfirmed, e)
+}
+
+// unconfirmedEnd is when one of the unconfirmed epochs is dropped.
+func (p *Peer) unconfirmedEnd(i int) time.Duration {
+	if newer := len(p.unconfirmed) - 1 - i; newer >= keptUnconfirmed {
+		return p.unconfirmed[i].made + leastLife
+	}
+	return p.unconfirmed[i].made + unconfirmedLife
+}
+
+// confirmedEnd is when one of the confirmed epochs is dropped because it is superseded.
+func (p *Peer) confirmedEnd(i int) time.Duration {
+	switch at := p.confirmed[i].superseded; {
+	case at == never:
+		return never
+	case i >= keptConfirmed:
+		return at + leastGrace
+	default:
+		return at + grace
+	}
 }
 
 // confirm takes an epoch that both ends have shown to have the keys of. It is sent with
@@ -41,20 +65,40 @@ func (p *Peer) confirm(e *epoch, now time.Duration) {
 		if i > 0 && c.superseded == never {
 			c.superseded = now
 			c.confirmAt = never
+			c.receive.superseded.Store(true)
 		}
 	}
-	for len(p.confirmed) > keptConfirmed {
-		p.drop(p.confirmed[keptConfirmed])
-		p.confirmed = p.confirmed[:keptConfirmed]
+	if len(p.confirmed) > keptYoung {
+		p.drop(p.confirmed[keptYoung])
+		p.confirmed = p.confirmed[:keptYoung]
 	}
+	p.number = max(p.number, e.number)
 	p.stopTrying()
 	if at == 0 {
 		p.use(e, now)
+	} else { // the newest may be due still, but is not renewed in a circle
+		p.rotateAt = max(p.rotateAt, now+MinRotation)
 	}
+	p.goOnRotating(now)
+}
+
+// goOnRotating begins once more if somebody asked for a rotation after the handshake of the
+// current epoch had begun.
+func (p *Peer) goOnRotating(now time.Duration) {
+	if p.requested == never {
+		return
+	}
+	if p.current().begun >= p.requested {
+		p.requested = never
+		return
+	}
+	p.startTrying(max(now, p.lastTry+rotatePause))
 }
 
 // use begins to send with the newest epoch, and to count its time.
 func (p *Peer) use(e *epoch, now time.Duration) {
+	// The peer may answer what a worker sends at once, in the same epoch.
+	p.node.publish()
 	kind := Rotated
 	if p.sending.Swap(e.send) == nil {
 		kind = Established
@@ -91,9 +135,10 @@ func (p *Peer) drop(e *epoch) {
 // expire drops epochs whose time is over. The current one goes too when nobody renewed
 // it: sealed networks rather stand still than go on for ever with old keys.
 func (p *Peer) expire(now time.Duration) {
-	p.unconfirmed = slices.DeleteFunc(p.unconfirmed, func(e *epoch) bool {
-		return p.dropIf(e, now >= e.made+unconfirmedLife)
-	})
+	for len(p.unconfirmed) > 0 && now >= p.unconfirmedEnd(0) {
+		p.drop(p.unconfirmed[0])
+		p.unconfirmed = slices.Delete(p.unconfirmed, 0, 1)
+	}
 	if e := p.current(); e != nil && now >= e.made+p.node.lifetime() {
 		p.sending.Store(nil)
 		p.node.tell(Expired, p, e.number)
@@ -101,15 +146,12 @@ func (p *Peer) expire(now time.Duration) {
 			p.drop(e)
 		}
 		p.confirmed = nil
+		p.complainAt = now + firstComplaint
 	}
-	p.confirmed = slices.DeleteFunc(p.confirmed, func(e *epoch) bool {
-		return p.dropIf(e, e.superseded != never && now >= e.superseded+grace)
-	})
-}
-
-func (p *Peer) dropIf(e *epoch, over bool) bool {
-	if over {
-		p.drop(e)
+	for i := len(p.confirmed) - 1; i > 0; i-- {
+		if now >= p.confirmedEnd(i) {
+			p.drop(p.confirmed[i])
+			p.confirmed = slices.Delete(p.confirmed, i, i+1)
+		}
 	}
-	return over
 }

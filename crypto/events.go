@@ -15,6 +15,8 @@ const (
 	Moved                        // a peer is heard from another address
 	NotRenewed                   // an epoch is over its time: it is used a while longer
 	Expired                      // and ended: nothing is sent to the peer any more
+	NoAnswer                     // there is still no session, and nothing came back
+	BadAnswer                    // there is still no session; what came back does not fit
 	Challenged                   // the peer has heard later times from us, and the handshake begins again
 )
 
@@ -39,6 +41,10 @@ func (e Event) String() string {
 		return fmt.Sprintf("keys of epoch %d are due and the peer does not answer at %v; they are used a while longer", e.Epoch, e.Endpoint)
 	case Expired:
 		return fmt.Sprintf("keys of epoch %d were not renewed in time: nothing is sent to the peer until it answers", e.Epoch)
+	case NoAnswer:
+		return fmt.Sprintf("still no session: nothing that fits came back from %v", e.Endpoint)
+	case BadAnswer:
+		return fmt.Sprintf("still no session: %v answers, but with other keys than ours", e.Endpoint)
 	case Challenged:
 		return "the peer has heard later times from this node (its clock went back, or a datagram came twice); the handshake begins again with a challenge"
 	}

@@ -43,6 +43,7 @@ const (
 	ResponseSize   = responseSize
 	ReplySize      = answerSize
 	SignSize       = signSize
-	UnconfirmedMax = keptUnconfirmed
+	UnconfirmedMax = keptYoung
+	KeptMost       = keptYoung
 	AtOnce         = initiationsAtOnce
 )

@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/vxtap/vxtap/crypto"
 )
 
@@ -56,29 +54,32 @@ func exchange(t interface{ Fatalf(string, ...any) }, a, b *end, first uint64, co
 }
 
 func TestBadNetworks(t *testing.T) {
-	rapid.Check(t, func(r *rapid.T) {
-		n := newNetwork(t, rapid.Uint64().Draw(r, "seed"))
-		n.loss = rapid.Float64Range(0, 0.5).Draw(r, "loss")
-		n.twice = rapid.Float64Range(0, 0.5).Draw(r, "twice")
-		spread := rapid.Int64Range(1, int64(400*time.Millisecond)).Draw(r, "spread")
-		n.delay = func() time.Duration { return time.Duration(n.rand.Int64N(spread)) }
-		a, b := n.pair(nil)
-		for range rapid.IntRange(0, 10).Draw(r, "rotations") {
-			n.runFor(time.Duration(n.rand.Int64N(int64(5 * time.Second))))
-			for i, e := range n.ends {
-				if n.rand.IntN(2) == 0 {
-					if err := e.Rotate(e.peer(n.ends[1-i])); err != nil {
-						r.Fatal(err)
+	t.Parallel()
+	for seed := range uint64(20) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			n := newNetwork(t, seed)
+			n.loss = n.rand.Float64() / 2
+			n.twice = n.rand.Float64() / 2
+			spread := 1 + n.rand.Int64N(int64(400*time.Millisecond))
+			n.delay = func() time.Duration { return time.Duration(n.rand.Int64N(spread)) }
+			a, b := n.pair(nil)
+			for range n.rand.IntN(11) {
+				n.runFor(time.Duration(n.rand.Int64N(int64(5 * time.Second))))
+				for i, e := range n.ends {
+					if n.rand.IntN(2) == 0 {
+						if err := e.Rotate(e.peer(n.ends[1-i])); err != nil {
+							t.Fatal(err)
+						}
 					}
 				}
 			}
-		}
-		n.runFor(2 * time.Minute)
-		n.loss = 0
-		n.runFor(20 * time.Second)
-		agree(r, a, b)
-		exchange(r, a, b, 100, 20)
-	})
+			n.runFor(2 * time.Minute)
+			n.loss = 0
+			n.runFor(20 * time.Second)
+			agree(t, a, b)
+			exchange(t, a, b, 100, 20)
+		})
+	}
 }
 
 func TestSimultaneousStart(t *testing.T) {
@@ -114,7 +115,8 @@ func TestOneSideStartsLater(t *testing.T) {
 	exchange(t, a, b, 1, 3)
 }
 
-// A frame that waits cuts a long pause short, and any number of them does no more.
+// A frame that waits cuts a long pause short, but only a few times: else both ends would be
+// busy with their newest tries where answers are slow.
 func TestWantHurries(t *testing.T) {
 	n := newNetwork(t, 4)
 	a, b := n.add(0, nil), n.add(1, nil)
@@ -125,8 +127,8 @@ func TestWantHurries(t *testing.T) {
 		p.Want()
 		n.runFor(time.Millisecond)
 	}
-	if tries := a.status(b).Tries - before; tries < 4 || tries > 6 {
-		t.Errorf("%d tries in a second in which frames wait, want 5", tries)
+	if tries := a.status(b).Tries - before; tries < 3 || tries > 4 {
+		t.Errorf("%d tries in a second in which frames wait, want 3", tries)
 	}
 }
 
@@ -262,8 +264,8 @@ func TestCrossingHandshakesEndAlike(t *testing.T) {
 	n.runFor(90 * time.Millisecond)
 	n.attack = nil
 	agree(t, a, b)
-	if got := a.status(b).Epoch; got != before+2 {
-		t.Errorf("epoch %d, want %d", got, before+2)
+	if got := a.status(b).Epoch; got != before+1 {
+		t.Errorf("epoch %d, want %d", got, before+1)
 	}
 	n.runFor(2 * time.Minute) // after the grace
 	exchange(t, a, b, 1, 5)

@@ -49,10 +49,19 @@ func (l *load) initiation(now time.Duration) bool {
 	return l.initiations.take(now, initiationsPerSecond, initiationsAtOnce)
 }
 
+// site is what one sender may have all addresses of: in IPv6 that is a subnet of 64 bits (RFC
+// 4291 section 2.5.1).
+func site(a netip.Addr) netip.Addr {
+	if a = a.Unmap(); a.Is4() {
+		return a
+	}
+	return netip.PrefixFrom(a, 64).Masked().Addr()
+}
+
 // proven reports whether an initiation with a cookie is read now. Addresses share buckets;
 // the seed is secret, so that nobody chooses with whom.
 func (l *load) proven(now time.Duration, from netip.Addr) bool {
-	b := &l.sources[maphash.Comparable(l.seed, from)%sourceBuckets]
+	b := &l.sources[maphash.Comparable(l.seed, site(from))%sourceBuckets]
 	return b.take(now, sourcePerSecond, sourceAtOnce)
 }
 

@@ -327,7 +327,7 @@ func (e *end) take(d datagram) {
 		e.net.t.Errorf("a frame of %d bytes", len(plain))
 		return
 	}
-	if p := k.Peer(); p.FromListener() {
+	if p := k.Peer(); p.FromListener() && k.Current() {
 		p.Heard(d.from)
 	}
 	e.frames[binary.BigEndian.Uint64(plain)]++

@@ -17,9 +17,9 @@ import (
 // hands it what arrives and sends what it returns, from the listening port to the
 // address in the message.
 //
-// Receive and Poll are called by one goroutine at a time, which owns the control queue of
-// all sending keys: what it seals itself on [ControlQueue] must not be sealed while
-// either runs. All other methods may be called by any goroutine.
+// Receive and Poll are called by one goroutine at a time, as what they return is in order.
+// All other methods may be called by any goroutine, and so may the [ControlQueue] of sending
+// keys, which has a mutex.
 type Node struct {
 	config Config
 	public PublicKey

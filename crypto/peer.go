@@ -51,26 +51,29 @@ type Peer struct {
 	challengesTaken cipher.AEAD
 
 	// As initiator.
-	attempts  []*attempt    // the newest last
-	nextTry   time.Duration // never: no session is wanted
-	lastTry   time.Duration
-	pause     time.Duration
-	tries     uint64
-	stamp     stamp // of the last initiation
-	challenge [macSize]byte
-	cookie    *[macSize]byte
-	cookieAt  time.Duration
+	attempts   []*attempt    // the newest last
+	nextTry    time.Duration // never: no session is wanted
+	lastTry    time.Duration
+	pause      time.Duration
+	tries      uint64
+	stamp      stamp // of the last initiation
+	challenge  [macSize]byte
+	hurries    int  // tries of this series that were brought forward
+	challenged bool // in this series, and it was said
+	cookie     *[macSize]byte
+	cookieAt   time.Duration
 
 	// As responder.
 	newest     stamp // of all initiations that were taken
 	taken      uint64
 	challenges bucket
 
-	number      uint64   // the greatest of all epochs there were
+	number      uint64   // the greatest of all epochs that were confirmed
 	confirmed   []*epoch // the newest first: it is sent with
 	unconfirmed []*epoch // the oldest first
 	rotateAt    time.Duration
-	overdue     bool // and it was said
+	overdue     bool          // and it was said
+	requested   time.Duration // when somebody asked for a rotation; never: it is done
 
 	keepaliveAt time.Duration
 	kept        uint64 // packets sent when the keepalive was put off last
@@ -80,6 +83,13 @@ type Peer struct {
 	peerNAT    bool // it says so
 	translated bool // it is heard from elsewhere than it believes to be
 	ourNAT     bool // it hears us from elsewhere than we believe to be
+
+	heardMove time.Duration  // when data moved the peer last
+	told      netip.AddrPort // where we said last that the peer is
+	toldAt    time.Duration
+
+	complainAt time.Duration // that there is no session
+	answered   bool          // something came back, but did not fit
 
 	previous netip.AddrPort // where the peer was before it moved
 	askedAt  time.Duration  // elsewhere than at its endpoint
@@ -96,7 +106,10 @@ func newPeer(n *Node, c PeerConfig) (*Peer, error) {
 		node: n, public: c.Public, psk: c.PSK, vtep: plainPort(c.VTEP),
 		mac: ofPublic(c.Public), lastTry: -leastPause,
 		nextTry: never, rotateAt: never, keepaliveAt: never, askAt: never, askedAt: -firstAsk,
+		requested: never, heardMove: -movePause, toldAt: -movePause,
+		complainAt: n.config.Clock() + firstComplaint,
 	}
+	p.told = p.vtep
 	var err error
 	if p.cookies, err = cookieCipher(c.Public); err != nil {
 		return nil, err
@@ -135,8 +148,8 @@ func (p *Peer) Endpoint() netip.AddrPort { return *p.endpoint.Load() }
 // listening port: other ports have no mapping.
 func (p *Peer) FromListener() bool { return p.fromListener.Load() }
 
-// Want says that a frame waits for a session. One is begun at once, unless that was tried
-// within the last 200 ms.
+// Want says that a frame waits for a session. The first few tries are brought forward for
+// that: one is made at once, unless there was one within the last 200 ms.
 func (p *Peer) Want() {
 	if p.sending.Load() == nil && !p.wanted.Swap(true) {
 		p.node.wake()
@@ -144,7 +157,8 @@ func (p *Peer) Want() {
 }
 
 // Heard says that a packet from the address was opened with a key of the peer, which is
-// behind a NAT. The peer moves there.
+// behind a NAT, in an epoch that is [RecvKey.Current]. The peer moves there, but not more than
+// once a second.
 func (p *Peer) Heard(from netip.AddrPort) {
 	to := plainPort(from)
 	if to != p.Endpoint() {
@@ -154,7 +168,11 @@ func (p *Peer) Heard(from netip.AddrPort) {
 
 // heardAt is apart so that only what is kept goes to the heap.
 func (p *Peer) heardAt(to netip.AddrPort) {
-	if last := p.heardFrom.Swap(&to); last == nil {
+	last := p.heardFrom.Load()
+	if last != nil && *last == to {
+		return
+	}
+	if p.heardFrom.Swap(&to) == nil {
 		p.node.wake()
 	}
 }

@@ -3,6 +3,7 @@ package crypto
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // AddPeer adds a peer, and has the node look for it from now on.
@@ -80,7 +81,13 @@ func (n *Node) Close() {
 	n.publish()
 }
 
-// Rotate begins a handshake with a peer at once, unless one was begun in the last 200 ms.
+// rotatePause keeps rotations from outrunning packets: all epochs of a second and a half
+// are still received.
+const rotatePause = 100 * time.Millisecond
+
+// Rotate begins a handshake with a peer at once, or 100 ms after the last one was begun; 200 ms
+// if that is not answered yet. It goes on until there is an epoch whose handshake began after
+// the call.
 func (n *Node) Rotate(p *Peer) error {
 	defer n.wake()
 	n.mu.Lock()
@@ -88,10 +95,13 @@ func (n *Node) Rotate(p *Peer) error {
 	if n.byKey[p.public] != p {
 		return fmt.Errorf("rotate keys with %v: %w", p.public, ErrUnknownPeer)
 	}
-	at := n.config.Clock()
+	now := n.config.Clock()
+	pause := rotatePause
 	if len(p.attempts) > 0 {
-		at = max(at, p.lastTry+leastPause)
+		pause = leastPause
 	}
+	at := max(now, p.lastTry+pause)
+	p.requested = now
 	p.startTrying(at)
 	p.nextTry = min(p.nextTry, at)
 	return nil

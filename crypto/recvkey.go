@@ -42,7 +42,9 @@ type RecvKey struct {
 	peer    *Peer
 	confirm func()
 
-	heard  atomic.Bool
+	heard      atomic.Bool
+	superseded atomic.Bool // there is a newer epoch that is confirmed
+
 	queues []recvQueue // the peer's; the last is the control queue's
 }
 
@@ -74,6 +76,10 @@ func newRecvKey(suite Suite, key []byte, index uint32, queues int) (*RecvKey, er
 	k.aead.Store(&aead)
 	return k, nil
 }
+
+// Current reports whether no newer epoch is confirmed. What is late, or was kept back, says
+// nothing about where the peer is now.
+func (k *RecvKey) Current() bool { return !k.superseded.Load() }
 
 // Peer returns whose packets the key opens.
 func (k *RecvKey) Peer() *Peer { return k.peer }

@@ -125,7 +125,7 @@ func (n *Node) respond(r *request, now time.Duration, out []Message) []Message {
 		return out
 	}
 	w := welcome{
-		number: min(max(r.hello.number, p.number+1), maxNumber), index: index,
+		number: min(max(r.hello.number, p.number+1), p.number+maxStep, maxNumber), index: index,
 		queues: uint8(n.config.Queues), nat: n.config.NAT, claimed: n.config.Local, observed: r.from,
 	}
 	data := putStart(make([]byte, 0, responseSize), TypeResponse, r.index)
@@ -135,7 +135,7 @@ func (n *Node) respond(r *request, now time.Duration, out []Message) []Message {
 	}
 	e, err := p.newEpoch(&agreement{
 		secrets: s, number: w.number, initiator: p.public,
-		own: index, peers: r.index, queues: r.hello.queues, from: r.from,
+		own: index, peers: r.index, queues: r.hello.queues, from: r.from, begun: now,
 	}, now)
 	if err != nil {
 		return out

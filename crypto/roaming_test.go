@@ -139,7 +139,7 @@ func TestPeerMoves(t *testing.T) {
 // A peer that moved, fell silent and is back where it is configured is found there.
 func TestPeerComesHome(t *testing.T) {
 	n := newNetwork(t, 4)
-	a, b := n.connected(nil)
+	a, b := n.connected(func(c *crypto.Config) { c.RotateAfter = 10 * time.Minute })
 	b.seen = outside
 	if err := b.Rotate(b.peer(a)); err != nil {
 		t.Fatal(err)
@@ -158,7 +158,7 @@ func TestPeerComesHome(t *testing.T) {
 		}
 		return []datagram{d}
 	}
-	n.runFor(14 * time.Hour)
+	n.runFor(12 * time.Minute) // the session of before ends after eleven
 	agree(t, a, b)
 	if a.peer(b).Endpoint() != b.addr || p.Endpoint() != a.addr {
 		t.Errorf("endpoints %v and %v", a.peer(b).Endpoint(), p.Endpoint())
@@ -228,4 +228,56 @@ func TestQuestionsAreRare(t *testing.T) {
 		t.Errorf("%d messages in an hour in which nothing happened", got)
 	}
 	agree(t, in, open)
+}
+
+// A peer whose data comes from two addresses in turn moves once a second, and that is told as
+// rarely.
+func TestTwoAddressesInTurn(t *testing.T) {
+	n := newNetwork(t, 7)
+	a, b := n.connected(func(c *crypto.Config) { c.NAT = true })
+	flip := false
+	n.attack = func(d datagram) []datagram {
+		if d.data[0] == crypto.TypeData && d.from == b.addr {
+			if flip = !flip; flip {
+				d.from = outside
+			}
+		}
+		return []datagram{d}
+	}
+	for i := range uint64(5000) {
+		b.frame(a, i)
+		n.runFor(time.Millisecond)
+	}
+	if got := a.count(crypto.Moved); got < 1 || got > 6 {
+		t.Errorf("told %d times in 5 s", got)
+	}
+	if got := a.status(b).Moves; got > 20 {
+		t.Errorf("moved %d times in 5 s", got)
+	}
+	if len(a.frames) < 4900 {
+		t.Errorf("%d of 5000 frames arrived", len(a.frames))
+	}
+}
+
+// Data that was sealed in an epoch that is over moves nobody.
+func TestLateDataMovesNobody(t *testing.T) {
+	n := newNetwork(t, 8)
+	a, b := n.connected(func(c *crypto.Config) { c.NAT = true })
+	n.attack = func(d datagram) []datagram {
+		if d.data[0] != crypto.TypeData {
+			return []datagram{d}
+		}
+		d.from = outside
+		n.land(d, time.Second)
+		return nil
+	}
+	b.frame(a, 1)
+	n.attack = nil
+	if err := a.Rotate(a.peer(b)); err != nil {
+		t.Fatal(err)
+	}
+	n.runFor(2 * time.Second)
+	if a.frames[1] != 1 || a.status(b).Moves != 0 {
+		t.Errorf("frames %v, moved %d times", a.frames, a.status(b).Moves)
+	}
 }

@@ -1,10 +1,9 @@
 package crypto_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 
 	"github.com/vxtap/vxtap/crypto"
 )
@@ -12,41 +11,44 @@ import (
 // Rotations, begun at either end or at both at a time, lose no frame that the network
 // does not lose, at ten a second.
 func TestRotationsLoseNothing(t *testing.T) {
-	rapid.Check(t, func(r *rapid.T) {
-		n := newNetwork(t, rapid.Uint64().Draw(r, "seed"))
-		a, b := n.connected(nil)
-		spread := rapid.Int64Range(1, int64(40*time.Millisecond)).Draw(r, "spread")
-		n.delay = func() time.Duration { return time.Duration(n.rand.Int64N(spread)) }
-		who := rapid.SampledFrom([][]*end{{a}, {b}, {a, b}}).Draw(r, "who")
-		const frames = 250
-		for i := range uint64(frames) {
-			if i%25 == 0 {
-				for _, e := range who {
-					o := a
-					if e == a {
-						o = b
-					}
-					if err := e.Rotate(e.peer(o)); err != nil {
-						r.Fatal(err)
+	t.Parallel()
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			n := newNetwork(t, seed)
+			a, b := n.connected(nil)
+			spread := 1 + n.rand.Int64N(int64(40*time.Millisecond))
+			n.delay = func() time.Duration { return time.Duration(n.rand.Int64N(spread)) }
+			who := [][]*end{{a}, {b}, {a, b}}[seed%3]
+			const frames = 150
+			for i := range uint64(frames) {
+				if i%25 == 0 {
+					for _, e := range who {
+						o := a
+						if e == a {
+							o = b
+						}
+						if err := e.Rotate(e.peer(o)); err != nil {
+							t.Fatal(err)
+						}
 					}
 				}
+				if !a.frame(b, i) || !b.frame(a, i) {
+					t.Fatalf("frame %d cannot be sent", i)
+				}
+				n.runFor(4 * time.Millisecond)
 			}
-			if !a.frame(b, i) || !b.frame(a, i) {
-				r.Fatalf("frame %d cannot be sent", i)
+			n.runFor(time.Second)
+			for i := range uint64(frames) {
+				if a.frames[i] != 1 || b.frames[i] != 1 {
+					t.Fatalf("frame %d arrived %d and %d times", i, a.frames[i], b.frames[i])
+				}
 			}
-			n.runFor(4 * time.Millisecond)
-		}
-		n.runFor(time.Second)
-		for i := range uint64(frames) {
-			if a.frames[i] != 1 || b.frames[i] != 1 {
-				r.Fatalf("frame %d arrived %d and %d times", i, a.frames[i], b.frames[i])
+			agree(t, a, b)
+			if got := a.count(crypto.Rotated); got < 5 {
+				t.Fatalf("%d rotations in 600 ms", got)
 			}
-		}
-		agree(r, a, b)
-		if got := a.count(crypto.Rotated); got < 8 {
-			r.Fatalf("%d rotations in a second", got)
-		}
-	})
+		})
+	}
 }
 
 // Packets of an epoch that was followed by another are opened for a minute.
@@ -136,7 +138,7 @@ func TestRotateAtOnce(t *testing.T) {
 		if err := a.Rotate(a.peer(b)); err != nil {
 			t.Fatal(err)
 		}
-		n.runFor(50 * time.Millisecond)
+		n.runFor(100 * time.Millisecond)
 		if got := a.status(b).Epoch; got != first+i+1 {
 			t.Fatalf("epoch %d, want %d", got, first+i+1)
 		}
@@ -215,5 +217,66 @@ func TestKeysEnd(t *testing.T) {
 	}
 	if out := b.Receive(packet, a.addr, nil); len(out) > 0 {
 		t.Error("a closed node answers")
+	}
+}
+
+// Rotations that are asked for as fast as can be outrun no packet, whatever the order in which
+// packets come.
+func TestRotationsWithoutPause(t *testing.T) {
+	t.Parallel()
+	for _, spread := range []time.Duration{time.Millisecond, 60 * time.Millisecond} {
+		for _, both := range []bool{false, true} {
+			n := newNetwork(t, 3)
+			a, b := n.connected(nil)
+			n.delay = func() time.Duration { return time.Millisecond + time.Duration(n.rand.Int64N(int64(spread))) }
+			const frames = 1000
+			for i := range uint64(frames) {
+				if err := a.Rotate(a.peer(b)); err != nil {
+					t.Fatal(err)
+				}
+				if both {
+					if err := b.Rotate(b.peer(a)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				a.frame(b, i)
+				n.runFor(time.Millisecond)
+				if epochs, _, _ := b.Kept(); epochs > 2*crypto.KeptMost {
+					t.Fatalf("%d epochs are kept", epochs)
+				}
+			}
+			n.runFor(time.Second)
+			if len(b.frames) != frames {
+				t.Errorf("spread %v, both %v: %d of %d frames arrived", spread, both, len(b.frames), frames)
+			}
+			if got := a.count(crypto.Rotated); got < 4 {
+				t.Errorf("spread %v, both %v: %d rotations in a second", spread, both, got)
+			}
+			agree(t, a, b)
+		}
+	}
+}
+
+// A rotation that is asked for while another handshake is under way ends in an epoch that is
+// newer than the question.
+func TestRotateWhileHandshakesCross(t *testing.T) {
+	for late := time.Duration(0); late < 25*time.Millisecond; late += time.Millisecond {
+		n := newNetwork(t, 4)
+		a, b := n.connected(nil)
+		if err := b.Rotate(b.peer(a)); err != nil {
+			t.Fatal(err)
+		}
+		n.runFor(late)
+		asked := n.now
+		if err := a.Rotate(a.peer(b)); err != nil {
+			t.Fatal(err)
+		}
+		n.runFor(time.Second)
+		agree(t, a, b)
+		for _, e := range n.ends {
+			if made := n.now - e.status(n.other(e)).Age; made < asked {
+				t.Errorf("asked %v after the other: the epoch was made %v before", late, asked-made)
+			}
+		}
 	}
 }

@@ -46,6 +46,8 @@ func (p *Peer) serve(now time.Duration, out []Message) []Message {
 	p.expire(now)
 	p.forgetAttempts(now)
 	p.plan(now)
+	p.tellMoved(now)
+	p.complain(now)
 	out = p.serveConfirmation(now, out)
 	out = p.serveWhereabouts(now, out)
 	out = p.serveKeepalive(now, out)
@@ -64,8 +66,9 @@ func (p *Peer) listen(now time.Duration) {
 			i = -1 // the list is another one
 		}
 	}
-	if from := p.heardFrom.Swap(nil); from != nil {
-		p.move(*from)
+	if p.heardFrom.Load() != nil && now >= p.heardMove+movePause {
+		p.heardMove = now
+		p.move(*p.heardFrom.Swap(nil), now)
 	}
 }
 
@@ -76,7 +79,7 @@ func (p *Peer) plan(now time.Duration) {
 	if e == nil {
 		p.startTrying(now)
 		if wanted {
-			p.nextTry = min(p.nextTry, p.lastTry+leastPause)
+			p.hurry()
 		}
 		return
 	}
@@ -98,17 +101,16 @@ func (p *Peer) deadline() time.Duration {
 	for _, a := range p.attempts {
 		at = min(at, a.sent+attemptLife)
 	}
-	for _, e := range p.unconfirmed {
-		at = min(at, e.made+unconfirmedLife)
+	if len(p.unconfirmed) > 0 {
+		at = min(at, p.unconfirmedEnd(0))
 	}
-	for _, e := range p.confirmed {
-		if e.superseded != never {
-			at = min(at, e.superseded+grace)
-		}
+	for i := range p.confirmed {
+		at = min(at, p.confirmedEnd(i))
 	}
+	at = min(at, p.moveDeadline())
 	e := p.current()
 	if e == nil {
-		return at
+		return min(at, p.complainAt)
 	}
 	if p.nextTry == never {
 		at = min(at, p.rotateAt)

@@ -115,6 +115,7 @@ func (n *network) other(e *end) *end {
 // A peer that is gone: the epoch is used for a bounded time, then sending stops, and both
 // is said.
 func TestPeerGone(t *testing.T) {
+	t.Parallel()
 	n := newNetwork(t, 3)
 	a, b := n.connected(nil)
 	b.asleep = true
@@ -146,6 +147,7 @@ func TestPeerGone(t *testing.T) {
 
 // A machine that sleeps hears nothing and does nothing; its clock goes on.
 func TestSuspendAndResume(t *testing.T) {
+	t.Parallel()
 	for _, slept := range []time.Duration{time.Minute, 5 * time.Hour, 11*time.Hour + 30*time.Minute, 12*time.Hour + 30*time.Minute, 14 * time.Hour} {
 		for _, both := range []bool{false, true} {
 			n := newNetwork(t, 4)

@@ -71,7 +71,7 @@ func (n *Node) receiveSign(message []byte, from netip.AddrPort, now time.Duratio
 	if e.superseded == never {
 		p.hearConfirmed(e, from, now)
 		p.compareOurs(s.observed)
-		p.move(from)
+		p.move(from, now)
 	}
 	if s.answer {
 		return p.sendSign(e, false, plainPort(from), out)

@@ -32,7 +32,7 @@ func (w *inWorker) sealedPacket(a *arrival, packet []byte) {
 		return
 	}
 	a.partial = flags&crypto.FlagPartialChecksum != 0
-	if p := a.key.Peer(); p.FromListener() && a.outside != p.Endpoint() {
+	if p := a.key.Peer(); p.FromListener() && a.outside != p.Endpoint() && a.key.Current() {
 		p.Heard(a.outside)
 	}
 	w.packet(a, plain)
