@@ -12,11 +12,11 @@ import (
 
 // Host is a network namespace. Its methods may be called by several goroutines.
 type Host struct {
-	name  string
-	ns    *os.File // holds the namespace
-	path  string
-	named bool // path is a mount of ours
-	nl    *netlink.Handle
+	name string
+	ns   *os.File // holds the namespace
+	path string
+	pin  *pinned // path is a mount of ours; nil if it is none
+	nl   *netlink.Handle
 
 	mu     sync.Mutex
 	forks  *forker // made by the first Start
@@ -35,9 +35,9 @@ func newHost(name, fullName string) (_ *Host, err error) {
 			err = errors.Join(err, h.close())
 		}
 	}()
-	switch path, err := pin(ns, fullName); {
+	switch p, err := pin(ns, fullName); {
 	case err == nil:
-		h.path, h.named = path, true
+		h.path, h.pin = p.path, p
 	case !cannotPin(err):
 		return nil, err
 	}
@@ -124,9 +124,11 @@ func (h *Host) close() error {
 		h.nl.Close()
 		h.nl = nil
 	}
-	if h.named {
-		err := unpin(h.path)
-		h.named = err != nil
+	if h.pin != nil {
+		err := h.pin.unpin()
+		if err == nil {
+			h.pin = nil
+		}
 		errs = append(errs, err)
 	}
 	h.ns.Close()

@@ -34,12 +34,18 @@ func TestMain(m *testing.M) {
 		fmt.Println(ns, err)
 		<-make(chan struct{}) // until it is killed
 	case "unprivileged":
-		if err := smallLab(); err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-		fmt.Println("done")
+		childDoes(smallLab)
+	case "covered":
+		childDoes(coveredLab)
 	}
+}
+
+func childDoes(f func() error) {
+	if err := f(); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println("done")
 }
 
 // limit is how long anything may take that is bound to happen.
@@ -256,6 +262,44 @@ func TestUserNamespace(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(out), "done\n") {
 		t.Errorf("%v:\n%s", err, out)
 	}
+}
+
+// The first "ip netns add" of a machine puts another mount over the directory of names. A lab
+// that was there before closes as any other, and leaves nothing.
+func TestNamesAreCovered(t *testing.T) {
+	cmd := exec.CommandContext(within(t), "/proc/self/exe")
+	cmd.Env = append(os.Environ(), childEnv+"=covered")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS} // and private
+	out, err := cmd.CombinedOutput()
+	if err != nil || string(out) != "done\n" {
+		t.Errorf("%v:\n%s", err, out)
+	}
+}
+
+func coveredLab() (err error) {
+	if err := unix.Mount("none", "/run", "tmpfs", 0, ""); err != nil {
+		return err
+	}
+	lab, err := netlab.New("labtest")
+	if err != nil {
+		return err
+	}
+	h, err := lab.Host("a")
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(h.Path())
+	if err := unix.Mount(dir, dir, "none", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return err
+	}
+	if err := lab.Close(); err != nil {
+		return err
+	}
+	left, err := os.ReadDir(dir)
+	if len(left) > 0 {
+		return fmt.Errorf("%v is left", left)
+	}
+	return err
 }
 
 func TestNamespaces(t *testing.T) {

@@ -102,34 +102,52 @@ func enter(ns *os.File) error {
 	return nil
 }
 
-// pin gives ns a name in runDir, where "ip netns" looks, and returns its path.
-func pin(ns *os.File, name string) (string, error) {
+// pinned is a namespace's name in runDir.
+type pinned struct {
+	path string
+	dir  *os.File // runDir as it was when the name was made
+}
+
+// pin gives ns a name in runDir, where "ip netns" looks.
+func pin(ns *os.File, name string) (_ *pinned, err error) {
 	if err := os.MkdirAll(runDir, 0o755); err != nil {
-		return "", err
+		return nil, err
 	}
-	path := filepath.Join(runDir, name)
-	f, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE|os.O_EXCL, 0o444)
+	p := &pinned{path: filepath.Join(runDir, name)}
+	if p.dir, err = os.OpenFile(runDir, unix.O_PATH|unix.O_DIRECTORY, 0); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(p.path, os.O_RDONLY|os.O_CREATE|os.O_EXCL, 0o444)
 	if err != nil {
-		return "", err
+		p.dir.Close()
+		return nil, err
 	}
 	f.Close()
-	if err := unix.Mount(descriptorPath(ns), path, "none", unix.MS_BIND, ""); err != nil {
-		os.Remove(path)
-		return "", fmt.Errorf("mount the namespace on %s: %w", path, err)
+	if err := unix.Mount(descriptorPath(ns), p.path, "none", unix.MS_BIND, ""); err != nil {
+		os.Remove(p.path)
+		p.dir.Close()
+		return nil, fmt.Errorf("mount the namespace on %s: %w", p.path, err)
 	}
-	return path, nil
+	return p, nil
 }
 
 // unpin undoes pin. Whoever has the namespace open keeps it.
-func unpin(path string) error {
-	// Detached, since another mount namespace may have a copy.
-	if err := unix.Unmount(path, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
-		return fmt.Errorf("unmount %s: %w", path, err)
+//
+// The first "ip netns add" on a machine mounts runDir over itself, with a copy of each
+// mount in it. If that was after pin, our own is hidden below, where only the directory
+// that was opened before still leads.
+func (p *pinned) unpin() error {
+	hidden := filepath.Join(descriptorPath(p.dir), filepath.Base(p.path))
+	for _, path := range []string{p.path, hidden} {
+		// Detached, since another mount namespace may have a copy.
+		if err := unix.Unmount(path, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("unmount %s: %w", path, err)
+		}
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(p.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return nil
+	return p.dir.Close()
 }
 
 // cannotPin reports whether err, from pin, means that this process may not name
