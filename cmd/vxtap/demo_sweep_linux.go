@@ -49,7 +49,12 @@ func removeNamespaces(room string) error {
 			errs = append(errs, fmt.Errorf("unmount %s: %w", path, err))
 			continue
 		}
-		errs = append(errs, os.Remove(path))
+		// The first "ip netns add" of a machine mounts this directory over itself, and may
+		// have covered the demo's own mount, which holds the name until the machine ends.
+		// No demo needs it.
+		if err := os.Remove(path); err != nil && !errors.Is(err, unix.EBUSY) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }
