@@ -32,20 +32,24 @@ type Agent struct {
 	hub      hub
 	removals sync.WaitGroup // of networks whose device is gone
 
-	mu       sync.Mutex // also held while a network comes or goes
+	mu       sync.Mutex // also held while a network or port comes or goes
 	networks map[encap.VNI]*network
 }
 
 // network is what the agent keeps of one that runs.
 type network struct {
-	spec   NetworkSpec
-	vtep   *dataplane.Network
-	device *Device
+	spec NetworkSpec
+	vtep *dataplane.Network
+	// mtu is that of ports without one of their own.
+	mtu int
 	// origin says who may take it down.
 	origin origin
 	// members are its peers, if it is sealed.
 	members []netip.AddrPort
 	gone    chan struct{} // closed when it was taken down
+
+	portsMu sync.Mutex // taken after the agent's mu
+	ports   []*port    // its own first, if it has one
 }
 
 // origin is where a network comes from.
@@ -131,7 +135,7 @@ func (a *Agent) add(spec NetworkSpec, from origin) (*network, error) {
 	if err := spec.Check(a.node); err != nil {
 		return nil, err
 	}
-	device, err := a.deviceSpec(spec)
+	own, err := a.fillPort(&spec, spec.ownPort())
 	if err != nil {
 		return nil, err
 	}
@@ -144,18 +148,50 @@ func (a *Agent) add(spec NetworkSpec, from origin) (*network, error) {
 		a.sealing.leave(members)
 		return nil, err
 	}
-	d, err := a.attach(n, spec, device)
-	if err != nil {
+	made := &network{spec: spec, vtep: n, origin: from, members: members, mtu: own.MTU, gone: make(chan struct{})}
+	if err := a.fill(made, own); err != nil {
 		err = errors.Join(err, a.vtep.RemoveNetwork(spec.VNI))
 		a.sealing.leave(members)
 		return nil, err
 	}
-	made := &network{spec: spec, vtep: n, device: d, origin: from, members: members, gone: make(chan struct{})}
 	a.networks[spec.VNI] = made
-	a.report(zap.InfoLevel, api.Event{Kind: api.EventNetworkUp, VNI: spec.VNI, Port: d.Name, Message: "network up"}, nil,
-		zap.Stringer("vni", spec.VNI), zap.String("tap", d.Name), zap.Stringer("mac", d.MAC), zap.Int("mtu", d.MTU),
-		zap.String("driver", d.Driver), zap.Stringers("remotes", n.Remotes()), zap.Bool("sealed", spec.Sealed))
+	a.reportUp(made)
 	return made, nil
+}
+
+// fill gives a new network its entries and its own port.
+func (a *Agent) fill(n *network, own PortSpec) error {
+	for _, e := range n.spec.Static {
+		add := n.vtep.AddEntry
+		if e.MAC.IsMulticast() { // a group may be behind several
+			add = n.vtep.AppendEntry
+		}
+		if err := add(e.MAC, e.Remote); err != nil {
+			return fmt.Errorf("table entry %v=%v: %w", e.MAC, e.Remote, err)
+		}
+	}
+	if n.spec.NoPort {
+		return nil
+	}
+	_, err := a.openPort(n, own, nil)
+	return err
+}
+
+func (a *Agent) reportUp(n *network) {
+	fields := []zap.Field{zap.Stringer("vni", n.spec.VNI)}
+	if !n.spec.NoPort {
+		fields = n.portFields(n.port(n.ownName()))
+	}
+	fields = append(fields, zap.Stringers("remotes", n.vtep.Remotes()), zap.Bool("sealed", n.spec.Sealed))
+	a.report(zap.InfoLevel, api.Event{Kind: api.EventNetworkUp, VNI: n.spec.VNI, Port: n.ownName(), Message: "network up"}, nil, fields...)
+}
+
+// ownName is the name of the network's own port, empty if it has none.
+func (n *network) ownName() string {
+	if n.spec.NoPort {
+		return ""
+	}
+	return n.spec.ownPort().Name
 }
 
 // RemoveNetwork takes a network down, and its device.
@@ -179,61 +215,12 @@ func (a *Agent) remove(n *network) error {
 	err := a.vtep.RemoveNetwork(vni)
 	a.sealing.leave(n.members)
 	close(n.gone)
-	a.report(zap.InfoLevel, api.Event{Kind: api.EventNetworkDown, VNI: vni, Port: n.device.Name, Message: "network down"}, nil,
-		zap.Stringer("vni", vni), zap.String("tap", n.device.Name))
+	a.report(zap.InfoLevel, api.Event{Kind: api.EventNetworkDown, VNI: vni, Port: n.ownName(), Message: "network down"}, nil,
+		zap.Stringer("vni", vni))
 	if err != nil {
 		return fmt.Errorf("take network %d down: %w", vni, err)
 	}
 	return nil
-}
-
-// attach gives a new network its entries and its device.
-func (a *Agent) attach(n *dataplane.Network, spec NetworkSpec, device DeviceSpec) (*Device, error) {
-	for _, e := range spec.Static {
-		add := n.AddEntry
-		if e.MAC.IsMulticast() { // a group may be behind several
-			add = n.AppendEntry
-		}
-		if err := add(e.MAC, e.Remote); err != nil {
-			return nil, fmt.Errorf("table entry %v=%v: %w", e.MAC, e.Remote, err)
-		}
-	}
-	d, err := a.drivers.OpenDevice(device)
-	if err != nil {
-		return nil, err
-	}
-	err = n.AddPort(dataplane.PortConfig{Name: d.Name, MAC: d.MAC, MTU: d.MTU, Queues: d.Queues, Close: d.Close})
-	if err != nil {
-		return nil, errors.Join(err, d.Close())
-	}
-	if d.Unordered != nil {
-		a.log.Warn("frames of a flow may arrive out of order; leave --queues out, or run with CAP_BPF",
-			zap.Stringer("vni", spec.VNI), zap.Error(d.Unordered))
-	}
-	return d, nil
-}
-
-// deviceSpec fills in what the network's spec leaves open about its device.
-func (a *Agent) deviceSpec(spec NetworkSpec) (DeviceSpec, error) {
-	d := DeviceSpec{
-		Name: spec.tapName(), NetNS: spec.NetNS, MAC: spec.deriveMAC(a.node), MTU: spec.MTU,
-		Addresses: spec.Addresses, Queues: a.vtep.Workers(), Offload: a.node.Offload,
-	}
-	underlay, err := a.drivers.UnderlayMTU(a.node.Local)
-	room := min(encap.OverlayMTU(underlay, a.node.Local.Is6(), spec.Sealed, 0), encap.MaxMTU)
-	switch {
-	case d.MTU == 0 && err != nil:
-		return d, fmt.Errorf("find the underlay's MTU (give one with --mtu): %w", err)
-	case d.MTU == 0:
-		d.MTU, spec.MTU = room, room
-		if err := errors.Join(spec.checkDevice(), spec.checkAddresses()); err != nil {
-			return d, fmt.Errorf("the underlay's MTU of %d leaves too little: %w", underlay, err)
-		}
-	case err == nil && d.MTU > room:
-		a.log.Warn("the underlay cannot carry frames as long as the MTU allows; they are dropped, and their senders told",
-			zap.Stringer("vni", spec.VNI), zap.Int("mtu", d.MTU), zap.Int("fits", room))
-	}
-	return d, nil
 }
 
 // Wait returns nil when ctx ends, or the reason for which the agent can no longer do

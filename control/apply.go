@@ -74,8 +74,8 @@ func (a *Agent) checkTaken(spec *Spec) error {
 			case other.origin == fromConfig:
 			case other.spec.VNI == n.VNI:
 				return fmt.Errorf("network %d was made by a command on this agent: end that first", n.VNI)
-			case other.spec.tapName() == n.tapName() && other.spec.NetNS == n.NetNS:
-				return fmt.Errorf("network %d: device %s is that of network %d, which a command made", n.VNI, n.tapName(), other.spec.VNI)
+			case other.spec.sameDevice(n):
+				return fmt.Errorf("network %d: device %s is that of network %d, which a command made", n.VNI, n.ownPort().Device, other.spec.VNI)
 			}
 		}
 		if n.Sealed && a.sealing == nil {
@@ -103,6 +103,7 @@ type plan struct {
 	add    []NetworkSpec // new, or made again
 	update []update
 	remade map[encap.VNI]NetworkSpec // those in both, as they were
+	ports  map[encap.VNI][]PortSpec  // that were added to those
 	same   int
 }
 
@@ -114,7 +115,7 @@ type update struct {
 
 // plan compares; a.mu is held. The node was old, and is a.node by now.
 func (a *Agent) plan(spec *Spec, old NodeSpec) *plan {
-	p := &plan{remade: make(map[encap.VNI]NetworkSpec)}
+	p := &plan{remade: make(map[encap.VNI]NetworkSpec), ports: make(map[encap.VNI][]PortSpec)}
 	wanted := make(map[encap.VNI]bool)
 	for _, now := range spec.Networks {
 		wanted[now.VNI] = true
@@ -125,7 +126,7 @@ func (a *Agent) plan(spec *Spec, old NodeSpec) *plan {
 			continue
 		case !canUpdate(&n.spec, &now, old, a.node):
 			p.remove, p.add = append(p.remove, n), append(p.add, now)
-			p.remade[now.VNI] = n.spec
+			p.remade[now.VNI], p.ports[now.VNI] = n.spec, n.addedPorts()
 		case slices.Equal(n.spec.Remotes, now.Remotes) && slices.Equal(n.spec.Static, now.Static):
 			p.same++
 		default:
@@ -196,6 +197,9 @@ func (p *plan) run(a *Agent, r *api.Reloaded) {
 		default:
 			failed(fmt.Errorf("network %d: %w", spec.VNI, err))
 		}
+		for _, err := range a.addAgain(spec.VNI, p.ports[spec.VNI]) {
+			failed(err)
+		}
 	}
 	slices.Sort(r.Removed)
 }
@@ -207,6 +211,21 @@ func (a *Agent) restore(was NetworkSpec, err error) error {
 		return fmt.Errorf("%w; and it could not be made again as it was: %w", err, again)
 	}
 	return fmt.Errorf("%w; it is as it was", err)
+}
+
+// addAgain puts the ports that were added to a network on the one that came in its place.
+func (a *Agent) addAgain(vni encap.VNI, ports []PortSpec) (failed []error) {
+	n := a.networks[vni]
+	for _, spec := range ports {
+		if n == nil {
+			failed = append(failed, fmt.Errorf("network %d: port %s is gone with it", vni, spec.Name))
+			continue
+		}
+		if _, err := a.addPort(n, spec); err != nil {
+			failed = append(failed, fmt.Errorf("network %d: port %s could not be made again: %w", vni, spec.Name, err))
+		}
+	}
+	return failed
 }
 
 // AddConfigured is AddNetwork for a network of the configuration, which Apply may change or

@@ -62,9 +62,8 @@ func (a *Agent) Node() api.Node {
 
 func (a *Agent) describe(n *network) api.Network {
 	cfg, stats := n.vtep.Config(), n.vtep.Stats()
-	d := n.device
 	net := api.Network{
-		VNI: cfg.VNI, MTU: d.MTU,
+		VNI: cfg.VNI, MTU: n.mtu,
 		Learning: !cfg.NoLearning, Closed: cfg.Closed, MSSClamp: cfg.MSSClamp,
 		AgeingSeconds: uint32(max(cfg.Ageing, 0) / time.Second), MaxMACs: cfg.MaxMACs,
 		TTL: cfg.TTL, TOS: api.TOS{Fixed: cfg.FixedTOS, Value: cfg.TOS}, ReservedBits: api.Mask(cfg.ReservedBits),
@@ -72,10 +71,11 @@ func (a *Agent) describe(n *network) api.Network {
 		Group:  n.spec.Group, GroupDevice: n.spec.groupDevice(), NoChecksum: n.spec.withoutSums(),
 		Remotes: n.vtep.Remotes(),
 		Learned: stats.Learned, Static: stats.Static,
-		Ports: []api.Port{{
-			Name: d.Name, MAC: d.MAC, MTU: d.MTU, NetNS: n.spec.NetNS, Driver: d.Driver,
-			Addresses: n.spec.Addresses, Offloads: offloads(d.Offloads()),
-		}},
+		Ports: []api.Port{},
+	}
+	for _, p := range n.portList() {
+		net.MTU = min(net.MTU, p.device.MTU)
+		net.Ports = append(net.Ports, describePort(p))
 	}
 	if net.Sealed {
 		net.Cipher = a.node.Seal.Suite.String()
@@ -105,8 +105,10 @@ func (a *Agent) Stats() api.Stats {
 			VNI: n.spec.VNI, Out: direction(c.Out), In: direction(c.In), MACsRefused: c.Refused, MovesHeld: c.MovesHeld,
 			PortDrops: map[string]uint64{},
 		}
-		if drops, err := n.device.Drops(); err == nil { // a device that is gone has none
-			line.PortDrops[n.device.Name] = drops
+		for _, p := range n.portList() {
+			if drops, err := p.device.Drops(); err == nil { // a device that is gone has none
+				line.PortDrops[p.spec.Name] = drops
+			}
 		}
 		for _, r := range c.Remotes {
 			line.Remotes = append(line.Remotes, api.RemoteStats(r))

@@ -15,9 +15,6 @@ import (
 // What can be seen to be wrong with a spec before anything is touched: whatever the host
 // is like, it cannot be carried out. Every error carries the value and says what to do.
 
-// minMTU6 is IPv6's smallest MTU (RFC 8200 section 5).
-const minMTU6 = 1280
-
 // Check says what is wrong with the node or any of its networks.
 func (s *Spec) Check() error {
 	if err := s.Node.Check(); err != nil {
@@ -35,18 +32,16 @@ func (s *Spec) Check() error {
 // Clash returns the first network that stands in the way of one before it, and how, or a
 // negative number.
 func (s *Spec) Clash() (i int, err error) {
-	type place struct{ tap, netns string }
-	seen, taken := make(map[encap.VNI]bool), make(map[place]encap.VNI)
 	for i := range s.Networks {
 		n := &s.Networks[i]
-		at := place{n.tapName(), n.NetNS}
-		if seen[n.VNI] {
-			return i, fmt.Errorf("VNI %d is given twice: a network is described once", n.VNI)
+		for j := range s.Networks[:i] {
+			switch other := &s.Networks[j]; {
+			case other.VNI == n.VNI:
+				return i, fmt.Errorf("VNI %d is given twice: a network is described once", n.VNI)
+			case n.sameDevice(other):
+				return i, fmt.Errorf("device %s is that of network %d already: give one of them another name with tap", n.ownPort().Device, other.VNI)
+			}
 		}
-		if other, found := taken[at]; found {
-			return i, fmt.Errorf("device %s is that of network %d already: give one of them another name with tap", at.tap, other)
-		}
-		seen[n.VNI], taken[at] = true, n.VNI
 	}
 	return -1, nil
 }
@@ -85,8 +80,7 @@ func (s *NetworkSpec) Check(node NodeSpec) error {
 		return fmt.Errorf("bad ageing time %v: want at least 1s, or 0 to keep entries for ever", s.Ageing)
 	}
 	for _, check := range []func() error{
-		s.checkDevice,
-		s.checkAddresses,
+		s.checkPort,
 		func() error { return s.checkRemotes(node) },
 		func() error { return s.checkStatic(node) },
 		func() error { return s.checkSealed(node) },
@@ -96,34 +90,6 @@ func (s *NetworkSpec) Check(node NodeSpec) error {
 		if err := check(); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// checkDevice checks what the device is to be, but for its addresses, and its name, about
-// which systems differ: that is the driver's to judge.
-func (s *NetworkSpec) checkDevice() error {
-	switch {
-	case s.MTU != 0 && (s.MTU < encap.MinMTU || s.MTU > encap.MaxMTU):
-		return fmt.Errorf("bad MTU %d: want auto, or a number from %d to %d", s.MTU, encap.MinMTU, encap.MaxMTU)
-	case s.MAC.IsMulticast():
-		return fmt.Errorf("MAC %v is a group address: an interface needs one of its own", s.MAC)
-	}
-	return nil
-}
-
-func (s *NetworkSpec) checkAddresses() error {
-	seen := make(map[netip.Addr]bool)
-	for _, a := range s.Addresses {
-		switch {
-		case a.Addr().IsMulticast() || a.Addr().IsUnspecified():
-			return fmt.Errorf("address %v is no address of a host: give one, like 192.168.77.1/24, with --address", a)
-		case s.MTU != 0 && s.MTU < minMTU6 && a.Addr().Is6():
-			return fmt.Errorf("MTU %d with the IPv6 address %v: IPv6 needs at least %d (RFC 8200)", s.MTU, a, minMTU6)
-		case seen[a.Addr()]:
-			return fmt.Errorf("address %v is given twice: give each --address once", a.Addr())
-		}
-		seen[a.Addr()] = true
 	}
 	return nil
 }

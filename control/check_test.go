@@ -57,17 +57,19 @@ func TestNetworkCheck(t *testing.T) {
 		{"16777216", func(s *control.NetworkSpec) { s.VNI = 1 << 24 }},
 		{"500ms", func(s *control.NetworkSpec) { s.Ageing = 500 * time.Millisecond }},
 		{"", func(s *control.NetworkSpec) { s.Ageing = -1 }},
-		{"67", func(s *control.NetworkSpec) { s.MTU = 67 }},
-		{"65522", func(s *control.NetworkSpec) { s.MTU = 65522 }},
-		{"group address", func(s *control.NetworkSpec) { s.MAC = group }},
-		{"224.0.0.1/24", func(s *control.NetworkSpec) { s.Addresses = []netip.Prefix{prefix("224.0.0.1/24")} }},
+		{"67", func(s *control.NetworkSpec) { s.Port.MTU = 67 }},
+		{"65522", func(s *control.NetworkSpec) { s.Port.MTU = 65522 }},
+		{"group address", func(s *control.NetworkSpec) { s.Port.MAC = group }},
+		{"224.0.0.1/24", func(s *control.NetworkSpec) { s.Port.Addresses = []netip.Prefix{prefix("224.0.0.1/24")} }},
 		{"given twice", func(s *control.NetworkSpec) {
-			s.Addresses = []netip.Prefix{prefix("192.168.77.1/24"), prefix("192.168.77.1/16")}
+			s.Port.Addresses = []netip.Prefix{prefix("192.168.77.1/24"), prefix("192.168.77.1/16")}
 		}},
 		{"", func(s *control.NetworkSpec) {
-			s.Addresses = []netip.Prefix{prefix("192.168.77.1/24"), prefix("192.168.77.2/24")}
+			s.Port.Addresses = []netip.Prefix{prefix("192.168.77.1/24"), prefix("192.168.77.2/24")}
 		}},
-		{"1280", func(s *control.NetworkSpec) { s.MTU, s.Addresses = 1279, []netip.Prefix{prefix("fd77::1/64")} }},
+		{"1280", func(s *control.NetworkSpec) {
+			s.Port.MTU, s.Port.Addresses = 1279, []netip.Prefix{prefix("fd77::1/64")}
+		}},
 		{"own address", func(s *control.NetworkSpec) { s.Remotes = []netip.AddrPort{netip.AddrPortFrom(local, 1)} }},
 		{"10.9.0.2:8472 is given twice", func(s *control.NetworkSpec) { s.Remotes = []netip.AddrPort{far, at(8472)} }},
 		{"", func(s *control.NetworkSpec) { s.Remotes = []netip.AddrPort{far, at(4789)} }},

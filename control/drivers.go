@@ -13,7 +13,8 @@ type Drivers struct {
 	// OpenUnderlay opens the UDP side of the node. If the spec leaves the number of
 	// queues open, it decides.
 	OpenUnderlay func(NodeSpec) (*Underlay, error)
-	// OpenDevice makes the device of a network. Every field of the spec is filled in.
+	// OpenDevice makes the device of a port, of the kind that its spec names. Every field of
+	// the spec is filled in.
 	OpenDevice func(DeviceSpec) (*Device, error)
 	// CheckName says why the system has no device of that name; nil if all are fine.
 	CheckName func(string) error
@@ -25,15 +26,11 @@ type Drivers struct {
 	UnderlayMTU func(netip.Addr) (int, error)
 }
 
-// DeviceSpec describes a device to be made.
+// DeviceSpec describes a device to be made: the one of a port, whose namespace is in NetNS.
 type DeviceSpec struct {
-	Name      string
-	NetNS     string
-	MAC       encap.MAC
-	MTU       int
-	Addresses []netip.Prefix
-	Queues    int
-	Offload   Offload
+	PortSpec
+	Queues  int
+	Offload Offload
 }
 
 // Device is a device that was made.

@@ -101,8 +101,8 @@ func (w *Word) checkAbsolute(value string) error {
 // checkDeviceFree says which network has a device of that name.
 func (a *Agent) checkDeviceFree(spec *NetworkSpec) error {
 	for _, other := range a.networks {
-		if other.spec.VNI != spec.VNI && other.spec.tapName() == spec.tapName() && other.spec.NetNS == spec.NetNS {
-			return &api.Error{Status: statusConflict, Message: fmt.Sprintf("device %s is that of network %d: choose another name with --tap", spec.tapName(), other.spec.VNI)}
+		if other.spec.VNI != spec.VNI && other.spec.sameDevice(spec) {
+			return &api.Error{Status: statusConflict, Message: fmt.Sprintf("device %s is that of network %d: choose another name with --tap", spec.ownPort().Device, other.spec.VNI)}
 		}
 	}
 	return nil
@@ -118,7 +118,7 @@ func (a *Agent) Network(vni encap.VNI) (api.Network, error) {
 }
 
 func invalid(err error) error {
-	return &api.Error{Status: http.StatusBadRequest, Message: err.Error()}
+	return &api.Error{Status: http.StatusBadRequest, Message: err.Error(), Cause: err}
 }
 
 // conflict gives an error of a network that is there already its status.

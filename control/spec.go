@@ -37,17 +37,13 @@ type NodeSpec struct {
 // NetworkSpec is what a user asks of one overlay network.
 type NetworkSpec struct {
 	dataplane.NetworkConfig
-	// TAP is the name of the network's device on this node; empty means vx<VNI>.
-	TAP string
-	// NetNS is the namespace for the device, a name or a path; empty means the agent's.
-	NetNS string
-	// Addresses are put on the device.
-	Addresses []netip.Prefix
-	// MTU of the device in bytes of IP packet; 0 means what the underlay leaves.
-	MTU int
-	// MAC of the device; zero derives it from its first address, or else from the
-	// node's, so that it is the same after a restart.
-	MAC encap.MAC
+	// Port is the network's own device on this node, whose name is vx<VNI> unless it has
+	// another; so is the port's. Its MTU is that of ports that are added without one, too; 0
+	// means what the underlay leaves. Without a MAC and addresses, its MAC derives from the
+	// node's address.
+	Port PortSpec
+	// NoPort: the network has no device of its own, and of Port the MTU alone counts.
+	NoPort bool
 	// GroupDevice is the interface by which the group is reached, unless its zone says so.
 	GroupDevice string
 	// Checksums says for which VTEPs outer UDP checksums are sent; without, for all.
@@ -62,18 +58,16 @@ type StaticEntry struct {
 	Remote netip.AddrPort
 }
 
-// tapName returns the name of the network's device.
-func (s *NetworkSpec) tapName() string {
-	return cmp.Or(s.TAP, fmt.Sprintf("vx%d", s.VNI))
+// ownPort returns the port that comes with the network.
+func (s *NetworkSpec) ownPort() PortSpec {
+	p := s.Port
+	p.Device = cmp.Or(p.Device, fmt.Sprintf("vx%d", s.VNI))
+	p.Name = cmp.Or(p.Name, p.Device)
+	return p
 }
 
-// deriveMAC gives a device an address that is the same after every restart.
-func (s *NetworkSpec) deriveMAC(node NodeSpec) encap.MAC {
-	switch {
-	case !s.MAC.IsZero():
-		return s.MAC
-	case len(s.Addresses) > 0:
-		return encap.MACFromAddr(s.Addresses[0].Addr())
-	}
-	return encap.MACFromAddr(node.Local)
+// sameDevice reports whether the own ports of two networks would be one device.
+func (s *NetworkSpec) sameDevice(other *NetworkSpec) bool {
+	p, q := s.ownPort(), other.ownPort()
+	return !s.NoPort && !other.NoPort && p.Device == q.Device && p.NetNS == q.NetNS && p.PID == q.PID
 }

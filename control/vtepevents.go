@@ -36,31 +36,55 @@ func (a *Agent) event(e dataplane.Event) {
 	}
 }
 
-// portGone ends the agent, whose supervisor starts it again, unless the network was somebody
-// else's, for whom only that is taken down.
+// portGone deals with a port whose device went away. One that was added goes alone. A
+// network without its own port is taken down, if it was made by a request; without one of
+// another the agent ends, and its supervisor starts it again.
 func (a *Agent) portGone(e dataplane.Event) {
 	told := api.Event{Kind: api.EventPortGone, VNI: e.VNI, Port: e.Port}
-	err := fmt.Errorf("device %s of network %d is gone: %w", e.Port, e.VNI, e.Err)
+	err := fmt.Errorf("device of port %s on network %d is gone: %w", e.Port, e.VNI, e.Err)
 	a.removals.Go(func() { // not here: the VTEP waits for this event to be taken
-		if !a.removeForeign(e.VNI) {
+		switch a.letGo(e.VNI, e.Port) {
+		case goneBefore:
+		case wentAlone:
+			told.Message = "a port was closed"
+			a.report(zap.WarnLevel, told, err)
+		case wentWithNetwork:
+			told.Message = "a network without its device was taken down"
+			a.report(zap.ErrorLevel, told, err)
+		default:
 			a.fail(told, err)
-			return
 		}
-		told.Message = "a network without its device was taken down"
-		a.report(zap.ErrorLevel, told, err)
 	})
 }
 
-// removeForeign takes a network down that was made by a request, and reports whether it was
-// one, or has gone already.
-func (a *Agent) removeForeign(vni encap.VNI) bool {
+// loss is what came of a port whose device went away.
+type loss uint8
+
+const (
+	needed          loss = iota // the agent cannot go on without it
+	goneBefore                  // somebody had it removed meanwhile
+	wentAlone                   // its network goes on
+	wentWithNetwork             // as its network was nothing without
+)
+
+// letGo forgets a port that the VTEP has closed.
+func (a *Agent) letGo(vni encap.VNI, name string) loss {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	n := a.networks[vni]
 	if n == nil {
-		return true
+		return goneBefore
 	}
-	return n.origin == fromAPI && a.remove(n) == nil
+	switch p := n.port(name); {
+	case p == nil || n.vtep.HasPort(name): // another one has the name by now
+		return goneBefore
+	case p.added != nil:
+		n.forget(p)
+		return wentAlone
+	case n.origin == fromAPI && a.remove(n) == nil:
+		return wentWithNetwork
+	}
+	return needed
 }
 
 // fail ends the agent.

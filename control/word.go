@@ -127,6 +127,24 @@ func add[T any](list *[]T, parse func(string) (T, error), s string) error {
 	return err
 }
 
+// tapWord is the name of a network's own device, or says that it has none.
+func tapWord(parseName func(string) (string, error)) Word {
+	return Word{
+		Name: "tap", Kind: "NAME|none", Of: OfNetwork,
+		Usage: "name of the TAP (default vx<VNI>), or none, if ports are to come later only",
+		set: func(_ *NodeSpec, n *NetworkSpec, s string) error {
+			n.NoPort, n.Port.Device = s == "none", ""
+			if n.NoPort {
+				return nil
+			}
+			return store(&n.Port.Device, parseName, s)
+		},
+		same: func(a, b saying) bool {
+			return a.network.NoPort == b.network.NoPort && a.network.Port.Device == b.network.Port.Device
+		},
+	}
+}
+
 // tosWord is the one word for two fields.
 func tosWord() Word {
 	return Word{

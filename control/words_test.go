@@ -27,8 +27,8 @@ func TestPathsAreAbsolute(t *testing.T) {
 		}
 		var s control.NodeSpec
 		var n control.NetworkSpec
-		if err := w.Set(&s, &n, tt.value); err != nil || s.Seal.KeyFile+s.Seal.PSKFile+n.NetNS+n.TAP != tt.want {
-			t.Errorf("%s %q is taken for %+v, %+v, %v", tt.word, tt.value, s.Seal, n.NetNS, err)
+		if err := w.Set(&s, &n, tt.value); err != nil || s.Seal.KeyFile+s.Seal.PSKFile+n.Port.NetNS+n.Port.Device != tt.want {
+			t.Errorf("%s %q is taken for %+v, %+v, %v", tt.word, tt.value, s.Seal, n.Port.NetNS, err)
 		}
 	}
 }

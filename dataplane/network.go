@@ -171,6 +171,10 @@ func (n *Network) takeOut(p *port) {
 	n.table.Flush(func(e fdb.Entry[destination]) bool { return e.Dest == p.dest })
 }
 
+// HasPort reports whether a port of that name is on the network now. One that failed is not,
+// before its event is told.
+func (n *Network) HasPort(name string) bool { return n.port(name) != nil }
+
 func (n *Network) port(name string) *port {
 	for _, p := range *n.ports.Load() {
 		if p.name == name {

@@ -75,6 +75,16 @@ func MACFromAddr(a netip.Addr) MAC {
 	return MAC{}
 }
 
+// MACFromName returns a MAC that belongs to a name, the same one each time: 06 and 40 bits
+// of a hash (FNV-1a).
+func MACFromName(name string) MAC {
+	h := uint64(14695981039346656037)
+	for i := range len(name) {
+		h = (h ^ uint64(name[i])) * 1099511628211
+	}
+	return MAC{0x06, byte(h >> 32), byte(h >> 24), byte(h >> 16), byte(h >> 8), byte(h)}
+}
+
 // MACFromUint64 is the inverse of [MAC.Uint64]; the upper 16 bits are ignored.
 func MACFromUint64(v uint64) MAC {
 	return MAC{byte(v >> 40), byte(v >> 32), byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}

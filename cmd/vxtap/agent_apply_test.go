@@ -121,7 +121,7 @@ func TestApplyFails(t *testing.T) {
 		networkTo(43, false, "10.9.0.2"), // twice
 		networkTo(45, false, "10.9.0.1"), // ourselves
 		networkTo(45, true, "10.9.0.2"),  // without keys
-		{NetworkConfig: networkTo(45, false).NetworkConfig, TAP: "vx44"},
+		{NetworkConfig: networkTo(45, false).NetworkConfig, Port: control.PortSpec{Device: "vx44"}},
 	} {
 		if _, err := a.Apply(control.Spec{Node: node, Networks: append(spec.Networks, bad)}); err == nil {
 			t.Errorf("%+v is taken", bad)

@@ -30,6 +30,7 @@ type memDrivers struct {
 	wire   *mem.Network
 	mtu    int
 	broken error
+	opened []*mem.Port // in order
 }
 
 func (d *memDrivers) drivers() control.Drivers {
@@ -41,8 +42,9 @@ func (d *memDrivers) drivers() control.Drivers {
 		OpenDevice: func(spec control.DeviceSpec) (*control.Device, error) {
 			p := mem.NewPort(mem.PortConfig{})
 			d.mtu = spec.MTU
+			d.opened = append(d.opened, p)
 			return &control.Device{
-				Name: spec.Name, MAC: spec.MAC, MTU: spec.MTU, Queues: []dataplane.Queue{p}, Close: p.Close,
+				Name: spec.Device, MAC: spec.MAC, MTU: spec.MTU, Queues: []dataplane.Queue{p}, Close: p.Close,
 				Drops: func() (uint64, error) { return 0, nil }, Offloads: func() []control.Feature { return nil },
 			}, d.broken
 		},

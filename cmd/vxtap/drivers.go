@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
 	"net/netip"
 	"os"
 	"runtime"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vxtap/vxtap/control"
+	"github.com/vxtap/vxtap/control/api"
 	"github.com/vxtap/vxtap/dataplane"
 	"github.com/vxtap/vxtap/dataplane/tap"
 	"github.com/vxtap/vxtap/dataplane/underlay"
@@ -117,19 +120,29 @@ func openUnderlay(node control.NodeSpec) (*control.Underlay, error) {
 	return u, nil
 }
 
+// openDevice makes a device of the kind that is asked for.
 func openDevice(spec control.DeviceSpec) (*control.Device, error) {
+	switch spec.Kind {
+	case control.KindTAP:
+		return openTAP(spec)
+	}
+	return nil, fmt.Errorf("port %s: no driver for devices of kind %q", spec.Name, spec.Kind)
+}
+
+func openTAP(spec control.DeviceSpec) (*control.Device, error) {
 	d, err := tap.Open(tap.Config{
-		Name:      spec.Name,
+		Name:      spec.Device,
 		MTU:       spec.MTU,
 		MAC:       spec.MAC,
 		Addresses: spec.Addresses,
+		Routes:    tapRoutes(spec.Routes),
 		NetNS:     spec.NetNS,
 		Queues:    spec.Queues,
 		Portable:  spec.Offload.Portable(),
 		NoOffload: !spec.Offload.TAP(),
 	})
 	if err != nil {
-		return nil, err
+		return nil, deviceError(err)
 	}
 	device := &control.Device{
 		Name: d.Name(), MAC: d.MAC(), MTU: d.MTU(), Driver: d.Driver(), Drops: d.Drops, Close: d.Close,
@@ -149,6 +162,31 @@ func openDevice(spec control.DeviceSpec) (*control.Device, error) {
 		device.Queues = append(device.Queues, q)
 	}
 	return device, nil
+}
+
+func tapRoutes(list []api.Route) []tap.Route {
+	routes := make([]tap.Route, len(list))
+	for i, r := range list {
+		routes[i] = tap.Route(r)
+	}
+	return routes
+}
+
+// deviceError gives an error of a driver, where a user can do something about it, the status
+// that the API has for it.
+func deviceError(err error) error {
+	status := 0
+	switch {
+	case errors.Is(err, tap.ErrExists):
+		status = http.StatusConflict
+	case errors.Is(err, tap.ErrName):
+		status = http.StatusBadRequest
+	case errors.Is(err, tap.ErrNoNamespace):
+		status = http.StatusNotFound
+	default:
+		return err
+	}
+	return &api.Error{Status: status, Message: err.Error(), Cause: err}
 }
 
 func feature(name string, err error) control.Feature {

@@ -70,7 +70,7 @@ func (n *node) open(index, all int) {
 func (n *node) add(vni encap.VNI, sealed bool, address string, remotes ...int) *netlab.Capture {
 	n.t.Helper()
 	spec := control.NetworkSpec{NetworkConfig: dataplane.NetworkConfig{VNI: vni, Sealed: sealed}}
-	spec.Addresses = prefixes(address)
+	spec.Port.Addresses = prefixes(address)
 	for _, r := range remotes {
 		spec.Remotes = append(spec.Remotes, netip.AddrPortFrom(ip(underlayAddr(r)), 0))
 	}

@@ -44,8 +44,11 @@ func (o *upOptions) handOver(ctx context.Context, e *env, log *zap.Logger) error
 	}
 	defer lease.Close()
 	n := &lease.Network
-	log.Info("network up in the agent that runs", zap.Stringer("vni", n.VNI), zap.String("tap", n.Ports[0].Name),
-		zap.Stringer("mac", n.Ports[0].MAC), zap.Int("mtu", n.MTU))
+	fields := []zap.Field{zap.Stringer("vni", n.VNI), zap.Int("mtu", n.MTU)}
+	for _, p := range n.Ports {
+		fields = append(fields, zap.String("port", p.Name), zap.Stringer("mac", p.MAC))
+	}
+	log.Info("network up in the agent that runs", fields...)
 	log.Info("ready", zap.String("socket", e.socket))
 	notify(log, daemon.SdNotifyReady)
 

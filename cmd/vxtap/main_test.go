@@ -80,6 +80,16 @@ func (a *agent) RemoveNetwork(vni encap.VNI) error {
 	return a.err
 }
 
+func (a *agent) AddPort(vni encap.VNI, spec api.PortSpec) (api.Port, error) {
+	a.asked = append(a.asked, vni, spec)
+	return api.Port{Name: spec.Name}, a.err
+}
+
+func (a *agent) RemovePort(vni encap.VNI, name string) error {
+	a.asked = append(a.asked, vni, name)
+	return a.err
+}
+
 func (a *agent) Reload() (api.Reloaded, error) { return a.reloaded, a.err }
 
 func (a *agent) Events() (<-chan api.Event, func()) {
@@ -135,7 +145,7 @@ func oneNetwork() *agent {
 			Networks: []api.Network{{
 				VNI: 42, MTU: 1450, Learning: true, AgeingSeconds: 300, MaxMACs: 65536, TTL: 64,
 				Remotes: []netip.AddrPort{netip.AddrPortFrom(peer2, 4789), netip.AddrPortFrom(peer3, 4790)},
-				Ports: []api.Port{{Name: "vx42", MAC: macA, MTU: 1450, Driver: "linux",
+				Ports: []api.Port{{Name: "vx42", Kind: api.KindTAP, Device: "vx42", MAC: macA, MTU: 1450, Driver: "linux",
 					Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.77.1/24")},
 					Offloads:  []api.Offload{{Name: "csum", InForce: true}, {Name: "tso", InForce: true}, {Name: "uso", Why: "kernel before 6.2"}}}},
 				Learned: 1, Static: 1,
@@ -157,7 +167,10 @@ func twoNetworks() *agent {
 	a := oneNetwork()
 	a.node.Networks = append(a.node.Networks, api.Network{
 		VNI: 43, MTU: 1430, Closed: true, MaxMACs: 10, TTL: 9, TOS: api.TOS{Fixed: true, Value: 0x28}, ReservedBits: 1 << 59,
-		Ports: []api.Port{{Name: "c1", MTU: 1430, NetNS: "blue", Driver: "portable"}, {Name: "c2", MAC: macB, MTU: 1430, Driver: "linux"}},
+		Ports: []api.Port{
+			{Name: "c1", Kind: api.KindTAP, Device: "c1", MTU: 1430, NetNS: "blue", Driver: "portable"},
+			{Name: "c2", Kind: api.KindTAP, Device: "eth0", MAC: macB, MTU: 1430, Driver: "linux", Added: true},
+		},
 	})
 	a.fdb[43] = []api.FDBEntry{{MAC: macB, Class: api.ClassLocal, Port: "c2"}, {MAC: macA, Class: api.ClassStatic, Dst: peer2, DstPort: 4789}}
 	return a

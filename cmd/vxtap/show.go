@@ -105,6 +105,10 @@ func describeNetwork(b *strings.Builder, n *api.Network, port uint16) {
 	if len(n.NoChecksum) > 0 {
 		fmt.Fprintf(b, "  udpcsum off to %s, so datagrams are sent one by one\n", strings.Join(n.NoChecksum, " "))
 	}
+	if len(n.Ports) == 0 {
+		b.WriteString("  no ports\n")
+		return
+	}
 	describePorts(b, n.Ports)
 }
 
@@ -133,7 +137,7 @@ func addressList(list []netip.AddrPort, port uint16) string {
 
 func describePorts(b *strings.Builder, ports []api.Port) {
 	t := table{indent: "  "}
-	t.add("port", "mac", "mtu", "netns", "driver", "addresses", "offloads")
+	t.add("port", "device", "mac", "mtu", "netns", "driver", "addresses", "offloads")
 	off := table{indent: "  "}
 	for _, p := range ports {
 		var prefixes, on []string
@@ -151,7 +155,7 @@ func describePorts(b *strings.Builder, ports []api.Port) {
 		if !p.MAC.IsZero() {
 			mac = p.MAC.String()
 		}
-		t.add(p.Name, orNone(mac), strconv.Itoa(p.MTU), orNone(p.NetNS), p.Driver,
+		t.add(p.Name, string(p.Kind)+" "+p.Device, orNone(mac), strconv.Itoa(p.MTU), orNone(p.NetNS), p.Driver,
 			orNone(strings.Join(prefixes, " ")), orNone(strings.Join(on, " ")))
 	}
 	t.writeTo(b)

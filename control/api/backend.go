@@ -40,6 +40,10 @@ type Backend interface {
 	Up(words Words) (Held, error)
 	// RemoveNetwork takes a network down, whoever made it.
 	RemoveNetwork(vni encap.VNI) error
+	// AddPort makes a device and puts it on a network. If it fails, nothing of it is left.
+	AddPort(vni encap.VNI, spec PortSpec) (Port, error)
+	// RemovePort removes a port that AddPort made, and its device.
+	RemovePort(vni encap.VNI, name string) error
 	// Reload reads the configuration anew, and says what changed; with an error, nothing did.
 	Reload() (Reloaded, error)
 	// Events returns what happens from now on, until stop is called or the agent ends, which

@@ -153,7 +153,7 @@ func (c *Client) refusal(res *http.Response) error {
 	if err != nil || f.Error == "" {
 		return fmt.Errorf("what answers on %s is no vxtap agent: HTTP status %s", c.socket, res.Status)
 	}
-	return &Error{res.StatusCode, f.Error}
+	return &Error{Status: res.StatusCode, Message: f.Error}
 }
 
 // explain says what a failed exchange means for the user.

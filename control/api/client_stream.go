@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 
 	"github.com/vxtap/vxtap/encap"
 )
@@ -25,6 +26,22 @@ func (c *Client) Up(ctx context.Context, words Words) (n Network, err error) {
 // RemoveNetwork takes a network down.
 func (c *Client) RemoveNetwork(ctx context.Context, vni encap.VNI) error {
 	return c.do(ctx, http.MethodDelete, networkPath(vni), nil, nil)
+}
+
+// Ports asks for the ports of a network.
+func (c *Client) Ports(ctx context.Context, vni encap.VNI) (list []Port, err error) {
+	return list, c.do(ctx, http.MethodGet, networkPath(vni)+"/ports", nil, &list)
+}
+
+// AddPort asks for one more port of a network, which is there until it is removed, its
+// device or namespace goes away, or the network does.
+func (c *Client) AddPort(ctx context.Context, vni encap.VNI, spec PortSpec) (p Port, err error) {
+	return p, c.do(ctx, http.MethodPost, networkPath(vni)+"/ports", spec, &p)
+}
+
+// RemovePort removes a port that AddPort made.
+func (c *Client) RemovePort(ctx context.Context, vni encap.VNI, name string) error {
+	return c.do(ctx, http.MethodDelete, networkPath(vni)+"/ports/"+url.PathEscape(name), nil, nil)
 }
 
 // Reload has the agent read its configuration anew, and says what that came to.

@@ -105,6 +105,22 @@ func TestRequestsArriveWhole(t *testing.T) {
 		same(t, "filter", b.filter, filter, err)
 		same(t, "flushed", n, b.flushed, nil)
 	}
+	for _, spec := range []api.PortSpec{{Device: "eth0"}, {
+		Name: "a%2f b?", Kind: api.KindTAP, Device: "eth0", NetNS: "red", PID: 7, MAC: mac, MTU: 1400,
+		Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.5/24")},
+		Routes:    []api.Route{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: peer}, {To: netip.MustParsePrefix("fd00::/8")}},
+	}} {
+		p, err := c.AddPort(ctx, 1, spec)
+		same(t, "port", b.port, spec, err)
+		same(t, "added", p, api.Port{Name: spec.Name, Added: true}, nil)
+	}
+	for _, name := range []string{"eth0@red", "a%2f b?c#d", "ü"} {
+		err := c.RemovePort(ctx, 1, name)
+		same(t, "removed port", b.unported, name, err)
+	}
+	b.network.Ports = []api.Port{{Name: "vx42", Added: true}}
+	ports, err := c.Ports(ctx, 1)
+	same(t, "ports", ports, b.network.Ports, err)
 	for _, which := range []api.KeysRotate{{}, {PublicKey: publicKey(3), VTEP: peer}} {
 		n, err := c.RotateKeys(ctx, which)
 		same(t, "rotate", b.rotate, which, err)

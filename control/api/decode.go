@@ -24,7 +24,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooBig *http.MaxBytesError
 	if errors.As(err, &tooBig) {
-		return nil, &Error{http.StatusRequestEntityTooLarge, fmt.Sprintf("body is larger than %d bytes", tooBig.Limit)}
+		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("body is larger than %d bytes", tooBig.Limit)}
 	}
 	if err != nil {
 		return nil, invalid("read body: %v", err)
@@ -167,5 +167,5 @@ func parseDst(dst, port string) (netip.AddrPort, error) {
 }
 
 func invalid(format string, args ...any) error {
-	return &Error{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+	return &Error{Status: http.StatusBadRequest, Message: fmt.Sprintf(format, args...)}
 }

@@ -17,6 +17,9 @@
 //	POST   /v1/networks                 200  body Words, answer Network: makes a network
 //	GET    /v1/networks/{vni}           200  Network
 //	DELETE /v1/networks/{vni}           204  takes it down, whoever made it
+//	GET    /v1/networks/{vni}/ports     200  array of Port
+//	POST   /v1/networks/{vni}/ports     200  body PortSpec, answer Port: makes a device and puts it on
+//	DELETE /v1/networks/{vni}/ports/{p} 204  removes a port that was put on so, and its device
 //	GET    /v1/networks/{vni}/fdb       200  array of FDBEntry; the flood list comes first
 //	POST   /v1/networks/{vni}/fdb       204  body FDBChange: adds, appends or replaces
 //	DELETE /v1/networks/{vni}/fdb?mac=M 204  removes one MAC's learned or static entry
@@ -27,7 +30,7 @@
 //	POST   /v1/reload                   200  Reloaded: what a new reading of the file changed
 //	GET    /v1/events                   200  a stream of Event
 //
-// {vni} is the VNI in decimal. HEAD is answered where GET is.
+// {vni} is the VNI in decimal, {p} the name of a port, as in a URL. HEAD is answered where GET is.
 //
 // A network is described in the words of vxtap up, of which those about the node have to
 // agree with how it runs. It stays until it is removed. With ?lease=true it stays for as
@@ -35,6 +38,16 @@
 // last, should it be taken down by others, an error.
 //
 //	{"vni": 42, "remote": ["10.9.0.2", "10.9.0.3"], "address": "192.168.77.1/24", "closed": true}
+//
+// A network has a device of its own, unless it is said to have none ("tap": "none"), and any
+// number of further ports: each a device that is made under the name asked for, in a
+// namespace that is named ("netns", by name or path) or that a process is in ("pid"), with
+// its addresses and routes. All but the device's name may be left out. Where a name for the
+// port is left out, it is that of the device, with that of its namespace: eth0@red. A port
+// stays until it is removed, or its device, its namespace or its network goes away.
+//
+//	{"netns": "red", "device": "eth0", "addresses": ["192.168.77.5/24"],
+//	 "routes": [{"to": "0.0.0.0/0", "via": "192.168.77.1"}]}
 //
 // A stream is one JSON object a line, until either side closes the connection. Events that
 // a slow reader had no room for are counted in the next one's "missed".
@@ -84,10 +97,10 @@
 //
 //	400  the request contradicts this page: a bad value, an unknown field, one given
 //	     twice, no JSON
-//	404  no such path, network, entry or peer
+//	404  no such path, network, port, entry or peer
 //	405  the path does not know the method; the Allow header says which it knows
-//	409  the entry or network exists already, one of a higher class stands in its place,
-//	     or the agent runs in another way than a word says
+//	409  the entry, network or port exists already, one of a higher class stands in its place,
+//	     the port is its network's own, or the agent runs in another way than a word says
 //	413  the body is larger than 1 MiB
 //	422  the configuration has a mistake, and everything stays as it was
 //	500  the agent failed

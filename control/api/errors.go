@@ -25,10 +25,14 @@ var sentinels = map[error]int{
 type Error struct {
 	Status  int    // HTTP status
 	Message string // one line
+	Cause   error  // what a backend had it from, or nil; it is not told
 }
 
 // Error returns the message.
 func (e *Error) Error() string { return e.Message }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
 
 // Is makes an Error with the status of a sentinel be that sentinel.
 func (e *Error) Is(target error) bool {

@@ -15,7 +15,9 @@ const (
 	EventNetworkUp      EventKind = "network_up"
 	EventNetworkDown    EventKind = "network_down"
 	EventNetworkChanged EventKind = "network_changed" // its remotes or static entries, by a reload
-	EventPortGone       EventKind = "port_gone"       // a device failed or was removed
+	EventPortUp         EventKind = "port_up"         // one was added to a network
+	EventPortDown       EventKind = "port_down"       // one that was added was removed
+	EventPortGone       EventKind = "port_gone"       // a device failed or was removed, or its namespace
 	EventSession        EventKind = "session"         // with a peer of sealed networks: up, renewed, gone
 	EventRemote         EventKind = "remote"          // a route is slower than others
 	EventPath           EventKind = "path"            // the path MTU to a remote was found out

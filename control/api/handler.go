@@ -19,6 +19,8 @@ func NewHandler(b Backend) http.Handler {
 	mux.Handle("/v1/stats", methods{"GET": h.stats})
 	mux.Handle("/v1/networks", methods{"POST": h.up})
 	mux.Handle("/v1/networks/{vni}", methods{"GET": h.network, "DELETE": h.removeNetwork})
+	mux.Handle("/v1/networks/{vni}/ports", methods{"GET": h.ports, "POST": h.addPort})
+	mux.Handle("/v1/networks/{vni}/ports/{port}", methods{"DELETE": h.removePort})
 	mux.Handle("/v1/networks/{vni}/fdb", methods{
 		"GET":    h.fdb,
 		"POST":   h.changeFDB,
@@ -31,7 +33,7 @@ func NewHandler(b Backend) http.Handler {
 	mux.Handle("/v1/reload", methods{"POST": h.reload})
 	mux.Handle("/v1/events", methods{"GET": h.events})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		refuse(w, &Error{http.StatusNotFound, fmt.Sprintf("no such path %q", r.URL.Path)})
+		refuse(w, &Error{Status: http.StatusNotFound, Message: fmt.Sprintf("no such path %q", r.URL.Path)})
 	})
 	return mux
 }
@@ -52,7 +54,7 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if act == nil {
 		allow := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
 		w.Header().Set("Allow", allow)
-		refuse(w, &Error{http.StatusMethodNotAllowed, fmt.Sprintf("%s is not for %s: want %s", r.Method, r.URL.Path, allow)})
+		refuse(w, &Error{Status: http.StatusMethodNotAllowed, Message: fmt.Sprintf("%s is not for %s: want %s", r.Method, r.URL.Path, allow)})
 		return
 	}
 	answer, err := act(w, r)

@@ -32,6 +32,17 @@ func TestRefusals(t *testing.T) {
 		{"POST", "/v1/networks?leese=true", `{"vni": 1}`, 400, "leese"},
 		{"POST", "/v1/networks", "[]", 400, "want a JSON object"},
 		{"POST", "/v1/networks", `{"tap": "` + strings.Repeat("x", 1<<20) + `"}`, 413, "1048576"},
+		{"GET", "/v1/networks/0/ports", "", 400, `bad VNI "0"`},
+		{"PUT", "/v1/networks/42/ports", "{}", 405, "GET, POST"},
+		{"GET", "/v1/networks/42/ports/eth0", "", 405, "DELETE"},
+		{"DELETE", "/v1/networks/0/ports/eth0", "", 400, `bad VNI "0"`},
+		{"POST", "/v1/networks/0/ports", "{}", 400, `bad VNI "0"`},
+		{"POST", "/v1/networks/42/ports", "null", 400, "want a JSON object"},
+		{"POST", "/v1/networks/42/ports", `{"device": "eth0", "ns": "red"}`, 400, `unknown field "ns"`},
+		{"POST", "/v1/networks/42/ports", `{"device": "eth0", "Device": "eth1"}`, 400, "given twice"},
+		{"POST", "/v1/networks/42/ports", `{"addresses": ["10.0.0.5"]}`, 400, "10.0.0.5"},
+		{"POST", "/v1/networks/42/ports", `{"routes": [{"to": "10.0.0.0/8", "dev": "eth0"}]}`, 400, `unknown field "dev"`},
+		{"POST", "/v1/networks/42/ports", `{"device": "` + strings.Repeat("x", 1<<20) + `"}`, 413, "1048576"},
 		{"GET", "/v1/reload", "", 405, "POST"},
 		{"POST", "/v1/node", "{}", 405, "POST is not for /v1/node: want GET"},
 		{"PUT", fdb, "{}", 405, "want DELETE, GET, POST"},
@@ -90,7 +101,7 @@ func TestRefusals(t *testing.T) {
 		if (w.Code == 405) != (w.Header().Get("Allow") != "") {
 			t.Errorf("%s: Allow %q with status %d", name, w.Header().Get("Allow"), w.Code)
 		}
-		if b.vni != 0 || b.words != nil || b.rotate != (api.KeysRotate{}) {
+		if b.vni != 0 || b.words != nil || b.rotate != (api.KeysRotate{}) || b.port.Device != "" {
 			t.Errorf("%s: reached the backend", name)
 		}
 	}
@@ -101,6 +112,14 @@ func TestEmptyTableIsAnArray(t *testing.T) {
 	api.NewHandler(&backend{}).ServeHTTP(w, httptest.NewRequest("GET", "/v1/networks/42/fdb", nil))
 	if w.Body.String() != "[]\n" || w.Header().Get("Content-Type") != "application/json" {
 		t.Errorf("got %q, %v", w.Body, w.Header())
+	}
+}
+
+func TestNoPortsIsAnArray(t *testing.T) {
+	w := httptest.NewRecorder()
+	api.NewHandler(&backend{}).ServeHTTP(w, httptest.NewRequest("GET", "/v1/networks/42/ports", nil))
+	if w.Body.String() != "[]\n" {
+		t.Errorf("got %q", w.Body)
 	}
 }
 

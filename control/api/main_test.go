@@ -34,6 +34,8 @@ type backend struct {
 	rotated int
 
 	words    api.Words
+	port     api.PortSpec // to be added
+	unported string       // the name of a port to be removed
 	network  api.Network
 	gone     chan struct{} // of the network that Up makes
 	removed  chan encap.VNI
@@ -87,6 +89,16 @@ func (b *backend) RemoveNetwork(vni encap.VNI) error {
 	if b.removed != nil {
 		b.removed <- vni
 	}
+	return b.err
+}
+
+func (b *backend) AddPort(vni encap.VNI, spec api.PortSpec) (api.Port, error) {
+	b.vni, b.port = vni, spec
+	return api.Port{Name: spec.Name, Added: true}, b.err
+}
+
+func (b *backend) RemovePort(vni encap.VNI, name string) error {
+	b.vni, b.unported = vni, name
 	return b.err
 }
 

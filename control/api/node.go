@@ -76,14 +76,3 @@ type Network struct {
 	Learned int              `json:"learned"` // entries now in the table
 	Static  int              `json:"static"`
 }
-
-// Port describes one port of a network: a device whose frames the node carries.
-type Port struct {
-	Name      string         `json:"name"`
-	MAC       encap.MAC      `json:"mac,omitzero"`
-	MTU       int            `json:"mtu"`
-	NetNS     string         `json:"netns,omitempty"` // name or path; empty is the agent's own
-	Driver    string         `json:"driver"`          // "linux" or "portable"
-	Addresses []netip.Prefix `json:"addresses,omitempty"`
-	Offloads  []Offload      `json:"offloads,omitempty"`
-}

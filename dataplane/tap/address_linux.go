@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bringUp brings link up and gives it addresses, and reads them back.
-func bringUp(link netlink.Link, addresses []netip.Prefix) error {
+// bringUp brings link up and gives it addresses, reads them back, and adds routes.
+func bringUp(link netlink.Link, addresses []netip.Prefix, routes []Route) error {
 	if err := netlink.LinkSetUp(link); err != nil {
 		return fmt.Errorf("bring up: %w", err)
 	}
@@ -24,7 +24,10 @@ func bringUp(link netlink.Link, addresses []netip.Prefix) error {
 	for _, p := range addresses {
 		awaitLocal(p.Addr())
 	}
-	return checkAddresses(link, addresses)
+	if err := checkAddresses(link, addresses); err != nil {
+		return err
+	}
+	return addRoutes(link, routes)
 }
 
 // awaitLocal waits until the kernel delivers packets for a to itself. For an IPv6

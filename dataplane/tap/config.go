@@ -32,6 +32,9 @@ type Config struct {
 	// Addresses are given to the interface with their prefix lengths. IPv6 addresses
 	// skip duplicate address detection, so that they can be used at once. None: none.
 	Addresses []netip.Prefix
+	// Routes lead out through the interface, in its namespace. A default route that is
+	// there already is none of ours, and stays: then making one fails. Linux only.
+	Routes []Route
 	// TxQueueLen is the kernel's ring before each queue, in frames.
 	// 0: [DefaultTxQueueLen].
 	TxQueueLen int
@@ -47,6 +50,12 @@ type Config struct {
 	Portable bool
 }
 
+// Route leads to destinations through the interface.
+type Route struct {
+	To  netip.Prefix
+	Via netip.Addr // the gateway; invalid if the destinations are on the link
+}
+
 // check refuses what no system could do, before one is asked.
 func (c *Config) check() error {
 	if c.MTU != 0 && (c.MTU < encap.MinMTU || c.MTU > encap.MaxMTU) {
@@ -60,6 +69,11 @@ func (c *Config) check() error {
 	}
 	if c.Queues < 0 || c.Queues > maxQueues {
 		return fmt.Errorf("bad number of queues %d: want 1 to %d", c.Queues, maxQueues)
+	}
+	for _, r := range c.Routes {
+		if !r.To.IsValid() || r.Via.IsValid() && r.Via.Is4() != r.To.Addr().Is4() {
+			return fmt.Errorf("bad route to %v via %v: want a prefix, and a gateway of its family", r.To, r.Via)
+		}
 	}
 	for _, p := range c.Addresses {
 		if !p.IsValid() || p.Addr().Is4In6() || p.Addr().IsMulticast() {

@@ -71,7 +71,7 @@ func (d *Device) Drops() (uint64, error) {
 }
 
 // Move moves the interface to another network namespace, a name under /run/netns or a
-// path, and gives it its addresses and brings it up again there, which a move undoes.
+// path, and gives it its addresses and routes and brings it up again there, which a move undoes.
 // The queues stay here and go on working. Linux only.
 func (d *Device) Move(netns string) error {
 	if err := d.move(netns); err != nil {

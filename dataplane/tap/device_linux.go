@@ -19,6 +19,7 @@ type platform struct {
 	// control lends a descriptor of the interface to a function.
 	control   func(func(fd int) error) error
 	addresses []netip.Prefix
+	routes    []Route
 }
 
 // open makes the device in the calling thread's namespace, whichever it is for: see
@@ -90,7 +91,7 @@ func (d *Device) setUp(c Config) (err error) {
 	if d.mac, d.mtu, err = setUpLink(d.name, c); err != nil {
 		return err
 	}
-	d.addresses = c.Addresses
+	d.addresses, d.routes = c.Addresses, c.Routes
 	link, err := netlink.LinkByName(d.name)
 	if err != nil {
 		return err
@@ -172,6 +173,6 @@ func (d *Device) move(to string) error {
 			return err
 		}
 		d.limitSuperframes(link) // by the MTU that it has now, and some kernels forget
-		return bringUp(link, d.addresses)
+		return bringUp(link, d.addresses, d.routes)
 	})
 }

@@ -15,6 +15,8 @@ var (
 	ErrName = errors.New("bad interface name")
 	// ErrNoTUN: the system has no TUN/TAP driver, or does not let us see it.
 	ErrNoTUN = errors.New("no TUN/TAP driver")
+	// ErrNoNamespace: there is no network namespace of that name or path.
+	ErrNoNamespace = errors.New("no network namespace")
 	// ErrPermission: making or changing interfaces is not allowed to this process.
 	ErrPermission = errors.New("not permitted")
 )

@@ -35,7 +35,7 @@ func setUpLink(name string, c Config) (encap.MAC, int, error) {
 	if err := leaveOutQdisc(link); err != nil {
 		return encap.MAC{}, 0, err
 	}
-	if err := bringUp(link, c.Addresses); err != nil {
+	if err := bringUp(link, c.Addresses, c.Routes); err != nil {
 		return encap.MAC{}, 0, err
 	}
 	return readBack(link.Attrs().Index, c)

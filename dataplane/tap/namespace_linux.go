@@ -25,13 +25,13 @@ func openNamespace(name string) (netns.NsHandle, error) {
 	ns, err := netns.GetFromPath(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return netns.None(), fmt.Errorf("there is no network namespace %s: make it with `ip netns add NAME`, or name another: %w", path, err)
+		return netns.None(), refuse(ErrNoNamespace, err, "there is no network namespace %s: make it with `ip netns add NAME`, or name another", path)
 	case err != nil:
 		return netns.None(), fmt.Errorf("open network namespace %s: %w", path, err)
 	}
 	if kind, err := unix.IoctlRetInt(int(ns), nsGetNSType); err != nil || kind != unix.CLONE_NEWNET {
 		ns.Close()
-		return netns.None(), fmt.Errorf("%s is no network namespace: give the name of one under /run/netns, or a path like /proc/PID/ns/net", path)
+		return netns.None(), refuse(ErrNoNamespace, err, "%s is no network namespace: give the name of one under /run/netns, or a path like /proc/PID/ns/net", path)
 	}
 	return ns, nil
 }

@@ -49,7 +49,7 @@ func checkPortable(c Config) error {
 	switch {
 	case c.NetNS != "":
 		what = "a network namespace"
-	case len(c.Addresses) > 0:
+	case len(c.Addresses)+len(c.Routes) > 0:
 		what = "setting an address"
 	case c.MTU != 0:
 		what = "setting the MTU"
