@@ -20,7 +20,7 @@ import (
 
 // shortBench is arguments for a bench that takes seconds.
 func shortBench(more ...string) []string {
-	return append([]string{"bench", "--underlay", "wire", "--duration", "20ms"}, more...)
+	return append([]string{"bench", "--underlay", "wire", "--duration", "60ms"}, more...)
 }
 
 // benchCommand is this program as a child.
