@@ -47,3 +47,14 @@ const (
 	KeptMost       = keptYoung
 	AtOnce         = initiationsAtOnce
 )
+
+// Answered reports whether workers find the key of what the peer answers to packets that k
+// seals. It takes no lock: it is for what a node calls while it holds its own.
+func (n *Node) Answered(k *SendKey) bool {
+	for index, e := range n.epochs {
+		if e.send == k {
+			return n.Receiving(index) != nil
+		}
+	}
+	return false
+}

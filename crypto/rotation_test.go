@@ -257,6 +257,43 @@ func TestRotationsWithoutPause(t *testing.T) {
 	}
 }
 
+// readerFunc is a source of bytes that sees what goes on when it is asked.
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
+
+// Whoever can seal in an epoch can be answered in it: the receiving key is known to the
+// workers before the sending key is. The node draws the time of the next rotation right
+// after the keys, in the middle of the call that made them.
+func TestReceivingKeyComesFirst(t *testing.T) {
+	n := newNetwork(t, 5)
+	var a, b *end
+	seen := map[*crypto.SendKey]bool{}
+	a, b = n.connected(func(c *crypto.Config) {
+		random := c.Random
+		c.Random = readerFunc(func(p []byte) (int, error) {
+			if a != nil && c.Identity == a.key {
+				if k := a.peer(b).Sending(); k != nil {
+					seen[k] = true
+					if !a.Answered(k) {
+						t.Error("a key is sent with, and its answers would not be known")
+					}
+				}
+			}
+			return random.Read(p)
+		})
+	})
+	for range 5 {
+		if err := a.Rotate(a.peer(b)); err != nil {
+			t.Fatal(err)
+		}
+		n.runFor(time.Second)
+	}
+	if len(seen) < 5 {
+		t.Errorf("%d keys were seen", len(seen))
+	}
+}
+
 // A rotation that is asked for while another handshake is under way ends in an epoch that is
 // newer than the question.
 func TestRotateWhileHandshakesCross(t *testing.T) {
