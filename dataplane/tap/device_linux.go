@@ -94,7 +94,7 @@ func (d *Device) setUp(c Config) (err error) {
 	d.addresses, d.routes = c.Addresses, c.Routes
 	link, err := netlink.LinkByName(d.name)
 	if err != nil {
-		return err
+		return fmt.Errorf("find interface %s: %w", d.name, err)
 	}
 	d.limitSuperframes(link)
 	return nil

@@ -16,4 +16,7 @@ var (
 	_ dataplane.Poller = (*tap.WakePoller)(nil)
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	serveFaults()
+	goleak.VerifyTestMain(m)
+}

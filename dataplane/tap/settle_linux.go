@@ -3,6 +3,7 @@ package tap
 import (
 	"cmp"
 	"errors"
+	"fmt"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -55,7 +56,7 @@ func (d *Device) settle(made string, c Config, target netns.NsHandle) error {
 func sendLink(name string, to netns.NsHandle, newName string) error {
 	link, err := netlink.LinkByName(name)
 	if err != nil {
-		return err
+		return fmt.Errorf("find interface %s: %w", name, err)
 	}
 	err = setNamespace(link.Attrs().Index, to, newName)
 	name = cmp.Or(newName, name)
@@ -64,8 +65,10 @@ func sendLink(name string, to netns.NsHandle, newName string) error {
 		return nameTaken(name, err)
 	case errors.Is(err, unix.EPERM):
 		return refuse(ErrPermission, err, "not allowed to move %s: CAP_NET_ADMIN is needed in both namespaces", name)
+	case err != nil:
+		return fmt.Errorf("move %s to its network namespace: %w", name, err)
 	}
-	return err
+	return nil
 }
 
 // setNamespace moves and renames in one request: whatever has either name, there or here,

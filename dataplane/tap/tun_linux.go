@@ -85,6 +85,9 @@ func openError(err error) error {
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		return refuse(ErrPermission, err, "%s cannot be opened (%v): run as root; in a container, give it --device %s", tunPath, err, tunPath)
 	}
+	if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENODEV) && !errors.Is(err, unix.ENXIO) {
+		return fmt.Errorf("opening %s: %w", tunPath, err) // the system is short of something
+	}
 	return refuse(ErrNoTUN, err, "%s cannot be opened (%v): load the driver with `modprobe tun`; in a container, give it --device %s", tunPath, err, tunPath)
 }
 

@@ -1,6 +1,7 @@
 package underlay
 
 import (
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -19,7 +20,8 @@ type linuxSocket struct {
 
 	config       Config
 	closed       atomic.Bool
-	wake         int // eventfd; readable from Close on, and when a receiver is to look up
+	port         uint16 // that is listened on
+	wake         int    // eventfd; readable from Close on, and when a receiver is to look up
 	ports        []uint16
 	barePorts    []uint16 // of sockets without checksum; guarded by out.busy, as pathMTU
 	pathMTU      int      // what is told to IP_MTU_DISCOVER
@@ -99,7 +101,7 @@ func (s *linuxSocket) sourcePorts() []uint16 { return s.ports }
 
 func (s *linuxSocket) features() []Feature { return s.feature }
 
-func (s *linuxSocket) listenPort() uint16 { return boundPort(s.in.fd) }
+func (s *linuxSocket) listenPort() uint16 { return s.port }
 
 // dropCount extends the kernel's 32-bit count of drops.
 type dropCount struct {
@@ -130,12 +132,16 @@ func bufferSize(fd int) int {
 }
 
 // boundPort is the port that the system chose, or was told.
-func boundPort(fd int) uint16 {
-	switch a, _ := unix.Getsockname(fd); a := a.(type) {
-	case *unix.SockaddrInet4:
-		return uint16(a.Port)
-	case *unix.SockaddrInet6:
-		return uint16(a.Port)
+func boundPort(fd int) (uint16, error) {
+	a, err := unix.Getsockname(fd)
+	if err != nil {
+		return 0, fmt.Errorf("reading back the port: %w", err)
 	}
-	return 0
+	switch a := a.(type) {
+	case *unix.SockaddrInet4:
+		return uint16(a.Port), nil
+	case *unix.SockaddrInet6:
+		return uint16(a.Port), nil
+	}
+	return 0, fmt.Errorf("reading back the port: the address is a %T", a)
 }

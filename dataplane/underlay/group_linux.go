@@ -45,7 +45,7 @@ func (s *linuxSocket) join(at netip.AddrPort, device int) (leave func() error, e
 	}
 	i := slices.IndexFunc(g.list, func(m *groupSocket) bool { return m.at == at && m.device == device })
 	if i < 0 {
-		fd, err := openGroup(s.config, at, device)
+		fd, err := s.openGroup(at, device)
 		if err != nil {
 			return nil, err
 		}
@@ -153,19 +153,33 @@ func (r *receiver) sleep() unix.Errno {
 }
 
 // openGroup opens a socket that hears a group on one interface.
-func openGroup(config Config, at netip.AddrPort, device int) (int, error) {
-	fd, err := newSocket(config, at)
+func (s *linuxSocket) openGroup(at netip.AddrPort, device int) (int, error) {
+	fd, err := newSocket(s.config, at)
 	if err != nil {
 		return -1, err
 	}
-	apply(fd, optionsOf(at.Addr())...)
-	force(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, config.ReceiveBuffer)
-	trains(fd, config.NoOffload)
-	if err := bindGroup(fd, at, device); err != nil {
+	features := apply(fd, optionsOf(at.Addr())...)
+	force(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, s.config.ReceiveBuffer)
+	features = append(features, trains(fd, s.config.NoOffload)...)
+	err = s.keep(features)
+	if err == nil {
+		err = bindGroup(fd, at, device)
+	}
+	if err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
 	return fd, nil
+}
+
+// keep returns an error if a socket lacks a feature that the queue has said to have.
+func (s *linuxSocket) keep(of []Feature) error {
+	for _, f := range of {
+		if f.Err != nil && slices.ContainsFunc(s.feature, func(have Feature) bool { return have.Name == f.Name && have.Err == nil }) {
+			return f.Err
+		}
+	}
+	return nil
 }
 
 // bindGroup binds a socket to a group and makes it a member. Others on this host may be

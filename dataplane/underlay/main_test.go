@@ -12,7 +12,10 @@ import (
 	"github.com/vxtap/vxtap/encap"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	serveFaults()
+	goleak.VerifyTestMain(m)
+}
 
 // patience is longer than anything here can take.
 const patience = 30 * time.Second

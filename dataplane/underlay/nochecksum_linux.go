@@ -21,7 +21,7 @@ func (s *linuxSocket) allowNoChecksum() error {
 		return nil
 	}
 	fds, ports, err := openSources(s.config.Local.Addr(), max(len(s.out.sources), 1), func(at netip.AddrPort) (int, error) {
-		return openBare(s.config, at, s.out.scope)
+		return s.openBare(at, s.out.scope)
 	})
 	for _, fd := range fds {
 		err = errors.Join(err, setPathMTU(fd, s.out.v6, s.pathMTU))
@@ -47,8 +47,8 @@ func (s *linuxSocket) sendsFrom(port uint16) bool {
 }
 
 // openBare opens a source-port socket that sends no checksums.
-func openBare(config Config, at netip.AddrPort, scope uint32) (int, error) {
-	fd, err := openSource(config, at, scope)
+func (s *linuxSocket) openBare(at netip.AddrPort, scope uint32) (int, error) {
+	fd, err := s.openSource(at, scope)
 	if err != nil {
 		return -1, err
 	}

@@ -67,7 +67,13 @@ func openLinux(config Config, scope uint32, at place) (*linuxSocket, error) {
 		unix.Close(listen)
 		return nil, fmt.Errorf("opening an eventfd: %w", err)
 	}
-	s := &linuxSocket{pathMTU: unix.IP_PMTUDISC_DO, config: config, wake: wake, feature: features, wantedBuffer: config.ReceiveBuffer}
+	port, err := boundPort(listen)
+	if err != nil {
+		unix.Close(listen)
+		unix.Close(wake)
+		return nil, openError(config.Local, err)
+	}
+	s := &linuxSocket{port: port, pathMTU: unix.IP_PMTUDISC_DO, config: config, wake: wake, feature: features, wantedBuffer: config.ReceiveBuffer}
 	s.in = newReceiver(kernel, listen, wake, &s.closed)
 	s.out = newSender(kernel, config.Local, scope, &s.closed)
 	s.out.listen.fd = listen
@@ -75,7 +81,7 @@ func openLinux(config Config, scope uint32, at place) (*linuxSocket, error) {
 	s.post.listen.fd = listen
 
 	fds, ports, err := openSources(config.Local.Addr(), config.Sources, func(at netip.AddrPort) (int, error) {
-		return openSource(config, at, scope)
+		return s.openSource(at, scope)
 	})
 	for _, fd := range fds {
 		s.out.sources = append(s.out.sources, outlet{fd: fd})
@@ -140,14 +146,16 @@ func share(fd int) error {
 
 // openSource opens a socket that is never read: its filter drops everything before it
 // is queued, from before it is bound, so it needs no buffer either.
-func openSource(config Config, at netip.AddrPort, scope uint32) (int, error) {
-	fd, err := newSocket(config, at)
+func (s *linuxSocket) openSource(at netip.AddrPort, scope uint32) (int, error) {
+	fd, err := newSocket(s.config, at)
 	if err != nil {
 		return -1, err
 	}
-	apply(fd, dontFragment(at.Addr()))
+	err = s.keep(apply(fd, dontFragment(at.Addr())))
 	drop := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0}
-	err = unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop})
+	if err == nil {
+		err = unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &drop})
+	}
 	if err == nil {
 		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 0) // the kernel raises it to its minimum
 	}

@@ -30,11 +30,10 @@ func hearRouters(local netip.Addr, queues []*Socket) (net.PacketConn, error) {
 		}
 		return nil, err
 	}
-	for _, q := range queues {
-		if err := q.driver.(*linuxSocket).setPathMTU(unix.IP_PMTUDISC_PROBE); err != nil {
-			conn.Close()
-			return nil, err
-		}
+	if err := setPathMTUs(queues, unix.IP_PMTUDISC_PROBE); err != nil {
+		_ = setPathMTUs(queues, unix.IP_PMTUDISC_DO) // what it was
+		conn.Close()
+		return nil, err
 	}
 	return conn, nil
 }
@@ -65,6 +64,16 @@ func listenICMP(local netip.Addr) (net.PacketConn, error) {
 		return nil, fmt.Errorf("filtering ICMP: %w", err)
 	}
 	return conn, nil
+}
+
+// setPathMTUs is setPathMTU of all queues.
+func setPathMTUs(queues []*Socket, how int) error {
+	for _, q := range queues {
+		if err := q.driver.(*linuxSocket).setPathMTU(how); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // setPathMTU says to all sockets of a queue what becomes of datagrams that are too big:
