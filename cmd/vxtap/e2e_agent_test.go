@@ -79,24 +79,35 @@ func launchThrough(t testing.TB, h *netlab.Host, way []string, socket string, ar
 	t.Helper()
 	self, err := os.Executable()
 	check(t, err)
-	line := append(append(slices.Clone(way), self), args...)
+	c := newChild(t, socket, append(append(slices.Clone(way), self), args...))
+	c.start(h.Start)
+	return c
+}
+
+// newChild prepares a command line for a start.
+func newChild(t testing.TB, socket string, line []string) *child {
 	c := &child{t: t, socket: socket, api: api.NewClient(socket), exited: make(chan struct{})}
 	c.log.changed = make(chan struct{})
 	c.cmd = exec.Command(line[0], line[1:]...)
 	c.cmd.Env = append(os.Environ(), childEnv+"=1", "VXTAP_SOCKET="+socket,
 		"GORACE=atexit_sleep_ms=0") // or a second goes by before each ends
 	c.cmd.Stdout, c.cmd.Stderr = &c.stdout, &c.log
-	check(t, h.Start(c.cmd))
+	return c
+}
+
+// start starts it, as start does.
+func (c *child) start(start func(*exec.Cmd) error) {
+	c.t.Helper()
+	check(c.t, start(c.cmd))
 	go func() {
 		defer close(c.exited)
 		_ = c.cmd.Wait() // how it ended is in its ProcessState
 	}()
-	t.Cleanup(func() {
+	c.t.Cleanup(func() {
 		_ = c.cmd.Process.Kill() // if it has not ended
 		<-c.exited
 		c.judge()
 	})
-	return c
 }
 
 // judge looks at what the test itself may not have looked at.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/vxtap/vxtap/dataplane/netlab"
+	"github.com/vxtap/vxtap/dataplane/netlab/faults"
 )
 
 // The end-to-end tests run vxtap as a user does, in a process of its own in a host of a
@@ -25,6 +27,10 @@ const childEnv = "VXTAP_TEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) != "" {
+		if err := faults.Obey(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(exitFailed)
+		}
 		main() // does not return
 	}
 	goleak.VerifyTestMain(m)
