@@ -17,7 +17,7 @@ func TestMillionMACs(t *testing.T) {
 	const batch, total = 64, 1_000_000
 	synctest.Test(t, func(t *testing.T) {
 		wire := newWire()
-		a := newNode(t, wire, "10.9.0.1", setup{})
+		a := newNode(t, wire, "10.9.0.1", setup{network: flooding("10.9.0.2", "10.9.0.3")})
 		honest, liar := newStranger(t, wire, "10.9.0.2"), newStranger(t, wire, "10.9.0.3")
 		must(t, a.network.AddEntry(station(1), netAddr("10.9.0.2")))
 		hello := etherFrame(a.mac, station(2), "from an honest host")
@@ -64,8 +64,33 @@ func TestMillionMACs(t *testing.T) {
 				t.Errorf("%v is not %v behind the honest VTEP any more", mac, class)
 			}
 		}
+		// What goes to hosts that were known before still goes to them alone.
+		for _, known := range []encap.MAC{station(1), station(2)} {
+			answer := etherFrame(known, a.mac, "to an honest host")
+			a.port.send(t, answer)
+			honest.hears(t, vxlan(answer))
+		}
+		liar.hears(t)
 		a.conserved(t)
 	})
+}
+
+// hears fails the test unless exactly these datagrams have come to the stranger.
+func (s stranger) hears(t *testing.T, want ...[]byte) {
+	t.Helper()
+	dgrams := make([]encap.Datagram, len(want)+1)
+	for i := range dgrams {
+		dgrams[i].Data = make([]byte, encap.MaxFrame)
+	}
+	n, err := s.Poll(dgrams)
+	if err != nil || n != len(want) {
+		t.Fatalf("%v: %d datagrams came, want %d: %v", s.Addr(), n, len(want), err)
+	}
+	for i, w := range want {
+		if string(dgrams[i].Data) != string(w) {
+			t.Errorf("%v: % x came, want % x", s.Addr(), dgrams[i].Data, w)
+		}
+	}
 }
 
 // heap is how many bytes are in use.
