@@ -50,7 +50,7 @@ func openAll(local, group netip.Addr) faults.Scenario {
 		if err != nil {
 			return "", err
 		}
-		defer member.Leave()
+		defer func() { err = errors.Join(err, member.Leave()) }()
 		for _, q := range queues {
 			if err := q.AllowNoChecksum(); err != nil {
 				return "", err
