@@ -16,7 +16,9 @@ type Queue interface {
 	// when there are none: it never blocks. On entry frames[i].Data is a buffer of at
 	// least encap.MaxFrame bytes, or of the port's MTU plus headers if the port has
 	// no offloads; on return it is shortened to the frame and frames[i].Offload is
-	// set. The buffers are the caller's before and after.
+	// set. The buffers are the caller's before and after. A port that puts a VLAN tag
+	// back may shorten Data at its beginning too, by up to encap.VLANTagSize bytes; its
+	// capacity stays that of the buffer's rest.
 	//
 	// Only one goroutine reads a queue. Frames read before an error are returned with
 	// a nil error, and the error by the next call. After Close, or once the device is
@@ -42,7 +44,8 @@ type Queue interface {
 
 	// Notify sets the function that the queue calls, from any goroutine, when it goes
 	// from empty to readable, or has failed. It is called at once if the queue is
-	// readable already. Queues with a descriptor ignore it.
+	// readable already. Queues with a descriptor call it at most for what the descriptor
+	// does not show.
 	Notify(ready func())
 }
 

@@ -15,6 +15,7 @@ const (
 	DropPortFull      // the port's device had no room
 	DropPortGone      // the port was closed or its device removed
 	DropPortRefused   // the device refused the frame, because it is down for one
+	DropPortTooBig    // the frame, or a segment of it, exceeds the MTU of the port
 
 	// Out: from a port.
 	DropHairpin     // the destination is behind the port that it came from
@@ -57,6 +58,7 @@ var dropNames = [numDrops]string{
 	DropPortFull:      "port_full",
 	DropPortGone:      "port_gone",
 	DropPortRefused:   "port_refused",
+	DropPortTooBig:    "port_too_big",
 	DropHairpin:       "hairpin",
 	DropTooBig:        "too_big",
 	DropUnreachable:   "unreachable",

@@ -123,6 +123,7 @@ func dropCases(t *testing.T) map[dataplane.Drop]dropCase {
 		dataplane.DropPortFull:      {frame: toSecond, write: syscall.ENOBUFS},
 		dataplane.DropPortGone:      {frame: toSecond, write: net.ErrClosed},
 		dataplane.DropPortRefused:   {frame: toSecond, write: syscall.EIO},
+		dataplane.DropPortTooBig:    {frame: toSecond, write: syscall.EMSGSIZE},
 		dataplane.DropHairpin:       {setup: toB, frame: etherFrame(ownMAC, station(1), "to myself")},
 		dataplane.DropTooBig:        {setup: sendFails(syscall.EMSGSIZE), frame: toAll(ownMAC)},
 		dataplane.DropUnreachable:   {setup: toB, frame: toAll(ownMAC)}, // nobody is at 10.9.0.2

@@ -109,7 +109,7 @@ func (w *outWorker) serve(token int) int {
 		w.recordRead(p, w.frames[:n])
 	}
 	for i := range w.frames[:n] {
-		w.frame(p, &w.frames[i], w.slab[i])
+		w.frame(p, &w.frames[i], around(w.slab[i], w.frames[i].Data))
 	}
 	w.sends.flush()
 	if w.record.on() {
@@ -122,6 +122,13 @@ func (w *outWorker) serve(token int) int {
 		w.poller.Wake(token) // it announces only the first of several frames
 	}
 	return n
+}
+
+// around returns buf from the headroom before a frame on. A port may have begun the frame
+// a little behind the headroom.
+func around(buf, frame []byte) []byte {
+	at := cap(buf) - cap(frame) // both reach to the end of the same memory
+	return buf[at-encap.Headroom:]
 }
 
 // offer makes the first n frames whole buffers again.
@@ -241,9 +248,9 @@ func (w *outWorker) complete(out *outgoing) bool {
 func (w *outWorker) watch(p *port) error {
 	w.setPort(p.token, p)
 	q := p.queues[w.index]
+	q.Notify(func() { w.poller.Wake(p.token) })
 	fd := q.FD()
 	if fd < 0 {
-		q.Notify(func() { w.poller.Wake(p.token) })
 		return nil
 	}
 	err := w.poller.Add(fd, p.token)

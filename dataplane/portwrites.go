@@ -92,6 +92,8 @@ func portDrop(err error) Drop {
 		return DropPortGone
 	case errors.Is(err, syscall.ENOBUFS), errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM):
 		return DropPortFull
+	case errors.Is(err, syscall.EMSGSIZE):
+		return DropPortTooBig
 	}
 	return DropPortRefused
 }

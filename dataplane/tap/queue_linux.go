@@ -9,6 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// vnetHeader precedes each frame, both ways.
+type vnetHeader = encap.VirtioHeader
+
+const vnetHeaderSize = encap.VirtioHeaderSize
+
 // vnetQueue is a queue of the Linux driver: one descriptor of /dev/net/tun, on which
 // each frame travels behind a vnetHeader, one system call a frame.
 type vnetQueue struct {

@@ -50,7 +50,7 @@ func (q *vnetQueue) readInto(f *encap.Frame) (bool, error) {
 			q.faults = 0
 			f.Data = f.Data[:n]
 			f.More = nil
-			f.Offload = q.header.offload(f.Data)
+			f.Offload = q.header.Offload(f.Data)
 			return true, nil
 		default: // a header without a frame
 			if err := q.fault(io.ErrUnexpectedEOF); err != nil {

@@ -27,7 +27,7 @@ func (q *vnetQueue) writeFrom(f *encap.Frame) error {
 	if err := q.checkFrame(f); err != nil {
 		return err
 	}
-	h := headerOf(&f.Offload)
+	h := encap.MakeVirtioHeader(&f.Offload, 0)
 	for {
 		n, errno := q.calls.write(q.fd, h, f)
 		switch {
