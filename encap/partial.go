@@ -95,3 +95,17 @@ func (l *Layers) gso() GSO {
 	}
 	return GSOTCP6
 }
+
+// Unfinish makes a TCP superframe that came with finished checksums, as network cards merge
+// them, one whose checksum is to be finished, and returns what is left to do on it. Segment
+// is the transport payload of its segments in bytes. Other frames stay as they are. Layers
+// are the caller's to lend; they are those of the frame then.
+func Unfinish(frame []byte, l *Layers, segment uint16) Offload {
+	l.Parse(frame)
+	sum := PseudoHeader(frame, l)
+	if sum == 0 || l.Proto != ProtoTCP || l.Payload == 0 {
+		return Offload{}
+	}
+	TCP(frame[l.L4:]).SetChecksum(sum)
+	return RecognizeOffload(frame, l, segment, MaxMTU)
+}

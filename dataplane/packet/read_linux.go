@@ -1,0 +1,163 @@
+package packet
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vxtap/vxtap/encap"
+)
+
+// macs is where a tag is in a frame: behind the addresses.
+const macs = 12
+
+// reader is the reading half of a queue. Its message headers point into its own arrays for
+// good; a call only sets the buffers and the lengths. The buffers of the last call stay
+// referenced until the next: they are the worker's, which lives as long.
+type reader struct {
+	// busy is held while the descriptor is in use, so that it is not taken away. It is
+	// contended only by those who ask for drops, or close.
+	busy    sync.Mutex
+	gone    atomic.Bool // the interface is
+	pending error       // of what came behind the frames that the last Read returned
+	faults  int         // reads that failed since one did not
+	layers  encap.Layers
+
+	// msgs[i] gathers a header into headers[i] and a frame into buffers[i], and has what
+	// the kernel says beside it in control[i].
+	msgs    [batch]mmsghdr
+	vectors [batch][2]unix.Iovec
+	headers [batch]encap.VirtioHeader
+	control [batch]auxdata
+	buffers [batch][]byte
+}
+
+func (r *reader) init() {
+	for i := range r.msgs {
+		v := &r.vectors[i]
+		// unsafe: the kernel writes headers and control messages in place.
+		v[0].Base = (*byte)(unsafe.Pointer(&r.headers[i]))
+		v[0].SetLen(encap.VirtioHeaderSize)
+		h := &r.msgs[i].hdr
+		h.Iov = &v[0]
+		h.SetIovlen(len(v))
+		h.Control = (*byte)(unsafe.Pointer(&r.control[i]))
+	}
+}
+
+// Read fills up to len(frames) waiting frames, without blocking, and returns how many. Only
+// one goroutine reads. A frame longer than its buffer is dropped, and counted in
+// [Device.Drops].
+func (q *Queue) Read(frames []encap.Frame) (int, error) {
+	r := &q.in
+	r.busy.Lock()
+	defer r.busy.Unlock()
+	frames = frames[:min(len(frames), batch)]
+	for {
+		switch {
+		case q.closed.Load():
+			return 0, q.errs.closed
+		case r.gone.Load():
+			return 0, q.errs.gone
+		case r.pending != nil:
+			err := r.pending
+			r.pending = nil
+			return 0, err
+		case len(frames) == 0:
+			return 0, nil
+		}
+		r.load(frames)
+		n, errno := q.calls.recvmmsg(q.fd, r.msgs[:len(frames)])
+		switch errno {
+		case 0:
+			r.faults = 0
+			return q.unload(frames[:n]), nil
+		case unix.EINTR:
+		case unix.EAGAIN:
+			r.faults = 0
+			return 0, nil
+		case unix.ENETDOWN:
+			if r.gone.Store(isGone(q.fd)); !r.gone.Load() {
+				q.wentDown()
+			}
+		default:
+			r.pending = q.fault(errno)
+		}
+	}
+}
+
+// load points the message headers at the buffers of frames, but for the room of a tag at
+// their beginning.
+func (r *reader) load(frames []encap.Frame) {
+	for i := range frames {
+		r.buffers[i] = frames[i].Data
+		point(&r.vectors[i][1], frames[i].Data[min(encap.VLANTagSize, len(frames[i].Data)):])
+		h := &r.msgs[i].hdr
+		h.SetControllen(int(unsafe.Sizeof(r.control[i])))
+		h.Flags = 0
+	}
+}
+
+// unload describes the frames that the kernel has put in their buffers, and returns how
+// many are left without those that did not fit. What comes behind one of those, which
+// should not be, is moved to the buffer before it.
+func (q *Queue) unload(frames []encap.Frame) int {
+	r := &q.in
+	n := 0
+	for i := range frames {
+		if !q.describe(&frames[i], i) {
+			q.missed.Add(1)
+			continue
+		}
+		if n < i {
+			frames[n] = encap.Frame{Data: r.buffers[n][:copy(r.buffers[n], frames[i].Data)], Offload: frames[i].Offload}
+		}
+		n++
+	}
+	return n
+}
+
+// describe says in f what message i has brought, and is false if that is no whole frame.
+func (q *Queue) describe(f *encap.Frame, i int) bool {
+	r := &q.in
+	m, h := &r.msgs[i], &r.headers[i]
+	size := int(m.len) - encap.VirtioHeaderSize
+	if m.hdr.Flags&unix.MSG_TRUNC != 0 || size < 0 {
+		return false
+	}
+	buf := r.buffers[i][:encap.VLANTagSize+size]
+	f.Data, f.More = buf[encap.VLANTagSize:], nil
+	tpid, tci, tagged := r.control[i].tag(int(m.hdr.Controllen))
+	if tagged && q.wire.vlan == 0 && size >= macs {
+		f.Data = buf
+		copy(buf, buf[encap.VLANTagSize:encap.VLANTagSize+macs])
+		binary.BigEndian.PutUint16(buf[macs:], tpid)
+		binary.BigEndian.PutUint16(buf[macs+2:], tci)
+		h.Shift(encap.VLANTagSize)
+	}
+	if segment, merged := h.Merged(); merged {
+		f.Offload = encap.Unfinish(f.Data, &r.layers, segment)
+	} else {
+		f.Offload = h.Offload(f.Data)
+	}
+	return true
+}
+
+// maxFaults is how many reads in a row may fail, each for a frame's own reasons, before
+// there is something wrong that does not pass.
+const maxFaults = 64
+
+// fault counts a read that failed as a lost frame, which it was about: one that the kernel
+// cannot describe with a virtio header, for one (EINVAL). It returns an error if one read
+// after another fails.
+func (q *Queue) fault(errno unix.Errno) error {
+	q.missed.Add(1)
+	if q.in.faults++; q.in.faults < maxFaults {
+		return nil
+	}
+	return fmt.Errorf("read from %s: failed %d times in a row: %w", q.errs.name, maxFaults, errno)
+}
