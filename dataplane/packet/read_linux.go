@@ -81,9 +81,7 @@ func (q *Queue) Read(frames []encap.Frame) (int, error) {
 			r.faults = 0
 			return 0, nil
 		case unix.ENETDOWN:
-			if r.gone.Store(isGone(q.fd)); !r.gone.Load() {
-				q.wentDown()
-			}
+			q.wentDown()
 		default:
 			r.pending = q.fault(errno)
 		}
