@@ -159,7 +159,7 @@ func (a *Agent) add(spec NetworkSpec, from origin) (*network, error) {
 	return made, nil
 }
 
-// fill gives a new network its entries and its own port.
+// fill gives a new network its entries and its own ports.
 func (a *Agent) fill(n *network, own PortSpec) error {
 	for _, e := range n.spec.Static {
 		add := n.vtep.AddEntry
@@ -170,11 +170,16 @@ func (a *Agent) fill(n *network, own PortSpec) error {
 			return fmt.Errorf("table entry %v=%v: %w", e.MAC, e.Remote, err)
 		}
 	}
-	if n.spec.NoPort {
-		return nil
+	ports := n.spec.bridgePorts()
+	if !n.spec.NoPort {
+		ports = append([]PortSpec{own}, ports...)
 	}
-	_, err := a.openPort(n, own, nil)
-	return err
+	for _, p := range ports {
+		if _, err := a.openPort(n, p, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *Agent) reportUp(n *network) {

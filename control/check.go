@@ -41,6 +41,9 @@ func (s *Spec) Clash() (i int, err error) {
 			case n.sameDevice(other):
 				return i, fmt.Errorf("device %s is that of network %d already: give one of them another name with tap", n.ownPort().Device, other.VNI)
 			}
+			if err := cmp.Or(n.sharesWire(&s.Networks[j]), s.Networks[j].sharesWire(n)); err != nil {
+				return i, err
+			}
 		}
 	}
 	return -1, nil
@@ -81,6 +84,7 @@ func (s *NetworkSpec) Check(node NodeSpec) error {
 	}
 	for _, check := range []func() error{
 		s.checkPort,
+		s.checkBridgeTo,
 		func() error { return s.checkRemotes(node) },
 		func() error { return s.checkStatic(node) },
 		func() error { return s.checkSealed(node) },

@@ -42,8 +42,10 @@ func deviceWord(p *PortSpec) string {
 // differ: that is the driver's to judge.
 func checkPort(p *PortSpec) error {
 	switch {
-	case p.Kind != "" && p.Kind != KindTAP:
-		return fmt.Errorf("bad kind of port %q: want %s", p.Kind, KindTAP)
+	case p.Kind != "" && p.Kind != KindTAP && p.Kind != KindInterface:
+		return fmt.Errorf("bad kind of port %q: want %s or %s", p.Kind, KindTAP, KindInterface)
+	case p.Kind == KindInterface:
+		return checkInterface(p)
 	case p.MTU != 0 && (p.MTU < encap.MinMTU || p.MTU > encap.MaxMTU):
 		return fmt.Errorf("bad MTU %d: want auto, or a number from %d to %d", p.MTU, encap.MinMTU, encap.MaxMTU)
 	case p.MAC.IsMulticast():

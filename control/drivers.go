@@ -29,6 +29,9 @@ type Drivers struct {
 // DeviceSpec describes a device to be made: the one of a port, whose namespace is in NetNS.
 type DeviceSpec struct {
 	PortSpec
+	// Local is the address that the tunnel goes from, which an interface that the host has
+	// must not carry.
+	Local   netip.Addr
 	Queues  int
 	Offload Offload
 }
@@ -46,6 +49,8 @@ type Device struct {
 	// Unordered is why a flow may change its queue, and so overtake itself; nil if none
 	// does.
 	Unordered error
+	// Notes is what a user ought to know about it, a line each.
+	Notes []string
 }
 
 // Underlay is the opened UDP side of a node.

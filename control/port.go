@@ -19,7 +19,10 @@ import (
 type PortSpec = api.PortSpec
 
 // The kinds of devices that a port can be.
-const KindTAP = api.KindTAP
+const (
+	KindTAP       = api.KindTAP
+	KindInterface = api.KindInterface
+)
 
 // port is what the agent keeps of one that carries frames.
 type port struct {
@@ -81,11 +84,19 @@ func (n *network) portFields(p *port) []zap.Field {
 
 // openPort makes a port as its spec says, in which nothing is open, and has its frames flow.
 func (a *Agent) openPort(n *network, spec PortSpec, added *PortSpec) (*port, error) {
-	d, err := a.drivers.OpenDevice(DeviceSpec{PortSpec: spec, Queues: a.vtep.Workers(), Offload: a.node.Offload})
+	if err := a.checkWire(n, &spec); err != nil {
+		return nil, err
+	}
+	d, err := a.drivers.OpenDevice(DeviceSpec{PortSpec: spec, Local: a.node.Local, Queues: a.vtep.Workers(), Offload: a.node.Offload})
 	if err != nil {
 		return nil, err
 	}
-	err = n.vtep.AddPort(dataplane.PortConfig{Name: spec.Name, MAC: d.MAC, MTU: d.MTU, Queues: d.Queues, Close: d.Close})
+	a.note(n, &spec, d)
+	mtu := d.MTU
+	if spec.Kind == KindInterface {
+		mtu = min(mtu, n.mtu) // it may take longer frames than the network has, and is to get none
+	}
+	err = n.vtep.AddPort(dataplane.PortConfig{Name: spec.Name, MAC: d.MAC, MTU: mtu, Queues: d.Queues, Close: d.Close})
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -162,19 +173,23 @@ func describePort(p *port) api.Port {
 	d, spec := p.device, &p.spec
 	return api.Port{
 		Name: spec.Name, Kind: spec.Kind, Device: d.Name, MAC: d.MAC, MTU: d.MTU, NetNS: spec.NetNS, Driver: d.Driver,
-		Addresses: spec.Addresses, Routes: spec.Routes, Offloads: offloads(d.Offloads()), Added: p.added != nil,
+		Addresses: spec.Addresses, Routes: spec.Routes, Offloads: offloads(d.Offloads()), Notes: d.Notes, Added: p.added != nil,
 	}
 }
 
 // portSpec checks the spec of a port that is to be added to a network, and fills in what it
 // leaves open.
 func (a *Agent) portSpec(n *NetworkSpec, p PortSpec) (PortSpec, error) {
-	p.MTU = cmp.Or(p.MTU, n.Port.MTU)
-	switch err := cmp.Or(checkPort(&p), a.checkDeviceName(p.Device)); {
+	err := checkPort(&p)
+	if err == nil && p.Kind != KindInterface {
+		p.MTU = cmp.Or(p.MTU, n.Port.MTU)
+		err = cmp.Or(checkPort(&p), a.checkDeviceName(p.Device))
+	}
+	switch {
 	case err != nil:
 		return p, invalid(err)
 	case p.Device == "":
-		return p, invalid(errors.New("no device: give the name that the port's interface is to have"))
+		return p, invalid(errors.New("no device: give the name that the port's interface has, or is to have"))
 	}
 	return a.fillPort(n, p)
 }
@@ -193,6 +208,10 @@ func (a *Agent) fillPort(n *NetworkSpec, p PortSpec) (PortSpec, error) {
 		p.NetNS, p.PID = fmt.Sprintf("/proc/%d/ns/net", p.PID), 0
 	}
 	p.Name = cmp.Or(p.Name, portName(&p))
+	if p.Kind == KindInterface {
+		p.MTU = 0 // it has its own
+		return p, checkPortName(&p)
+	}
 	if p.MAC.IsZero() {
 		p.MAC = a.deriveMAC(n, &p)
 	}

@@ -44,6 +44,9 @@ type NetworkSpec struct {
 	Port PortSpec
 	// NoPort: the network has no device of its own, and of Port the MTU alone counts.
 	NoPort bool
+	// BridgeTo are interfaces that the host has, or VLANs on them, which the network is
+	// bridged to: each a port beside its own.
+	BridgeTo []string
 	// GroupDevice is the interface by which the group is reached, unless its zone says so.
 	GroupDevice string
 	// Checksums says for which VTEPs outer UDP checksums are sent; without, for all.

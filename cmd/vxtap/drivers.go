@@ -125,6 +125,8 @@ func openDevice(spec control.DeviceSpec) (*control.Device, error) {
 	switch spec.Kind {
 	case control.KindTAP:
 		return openTAP(spec)
+	case control.KindInterface:
+		return openInterface(spec)
 	}
 	return nil, fmt.Errorf("port %s: no driver for devices of kind %q", spec.Name, spec.Kind)
 }

@@ -40,7 +40,7 @@ func tagBetween(t *testing.T, h *netlab.Host, plain, tagged string, vid uint16) 
 	g := &tagger{vid: vid}
 	p, q := packetSocket(t, h, plain), packetSocket(t, h, tagged)
 	var pumps sync.WaitGroup
-	start := func(from, to *os.File, change func(*packet) []byte) {
+	start := func(from, to *os.File, change func(*tagging) []byte) {
 		pumps.Go(func() {
 			err := pump(from, to, change)
 			if t.Context().Err() == nil { // before the sockets are closed
@@ -58,15 +58,15 @@ func tagBetween(t *testing.T, h *netlab.Host, plain, tagged string, vid uint16) 
 	return g
 }
 
-// packet is a frame behind its virtio header, with room for a tag before both.
-type packet struct {
+// tagging is a frame behind its virtio header, with room for a tag before both.
+type tagging struct {
 	buf []byte
 	n   int                 // bytes behind the room
 	aux unix.TpacketAuxdata // with the tag that the kernel took off
 }
 
 // tag returns the frame with a tag between its addresses and the rest.
-func (g *tagger) tag(p *packet) []byte {
+func (g *tagger) tag(p *tagging) []byte {
 	const addresses = 12
 	const at = virtioHeader + addresses
 	b := p.buf[:vlanTag+p.n]
@@ -89,7 +89,7 @@ func (g *tagger) tag(p *packet) []byte {
 
 // untag returns a frame that had our tag, which the kernel has taken off; nil for any
 // other.
-func (g *tagger) untag(p *packet) []byte {
+func (g *tagger) untag(p *tagging) []byte {
 	if p.aux.Status&unix.TP_STATUS_VLAN_VALID == 0 || p.aux.Vlan_tci != g.vid {
 		return nil
 	}
@@ -107,8 +107,8 @@ func (g *tagger) saw(bytes int) {
 }
 
 // pump carries what change makes of the frames until a socket is closed.
-func pump(from, to *os.File, change func(*packet) []byte) error {
-	p := &packet{buf: make([]byte, 1<<17)}
+func pump(from, to *os.File, change func(*tagging) []byte) error {
+	p := &tagging{buf: make([]byte, 1<<17)}
 	for {
 		if err := p.read(from); err != nil {
 			return err
@@ -124,7 +124,7 @@ func pump(from, to *os.File, change func(*packet) []byte) error {
 	}
 }
 
-func (p *packet) read(from *os.File) error {
+func (p *tagging) read(from *os.File) error {
 	raw, err := from.SyscallConn()
 	if err != nil {
 		return err

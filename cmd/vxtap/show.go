@@ -139,7 +139,9 @@ func describePorts(b *strings.Builder, ports []api.Port) {
 	t := table{indent: "  "}
 	t.add("port", "device", "mac", "mtu", "netns", "driver", "addresses", "offloads")
 	off := table{indent: "  "}
+	var notes []string
 	for _, p := range ports {
+		notes = append(notes, p.Notes...)
 		var prefixes, on []string
 		for _, a := range p.Addresses {
 			prefixes = append(prefixes, a.String())
@@ -160,6 +162,9 @@ func describePorts(b *strings.Builder, ports []api.Port) {
 	}
 	t.writeTo(b)
 	off.writeTo(b)
+	for _, note := range notes {
+		fmt.Fprintf(b, "  note: %s\n", note)
+	}
 }
 
 func orNone(s string) string {

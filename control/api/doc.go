@@ -49,6 +49,11 @@
 //	{"netns": "red", "device": "eth0", "addresses": ["192.168.77.5/24"],
 //	 "routes": [{"to": "0.0.0.0/0", "via": "192.168.77.1"}]}
 //
+// A port can also be an interface that the host has, or a VLAN on it, which keeps all that it
+// has and has its machines on the network:
+//
+//	{"kind": "interface", "device": "eth1.100"}
+//
 // A stream is one JSON object a line, until either side closes the connection. Events that
 // a slow reader had no room for are counted in the next one's "missed".
 //

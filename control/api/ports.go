@@ -12,7 +12,8 @@ type PortKind string
 
 // The kinds of devices.
 const (
-	KindTAP PortKind = "tap" // an Ethernet interface that the agent makes and removes; the default
+	KindTAP       PortKind = "tap"       // an Ethernet interface that the agent makes and removes; the default
+	KindInterface PortKind = "interface" // one that the host has, or a VLAN on it: what is on its wire
 )
 
 // PortSpec is what a user asks of one port: a device whose frames a network carries.
@@ -22,7 +23,9 @@ type PortSpec struct {
 	Name string `json:"name,omitempty"`
 	// Kind is the kind of its device; empty means KindTAP.
 	Kind PortKind `json:"kind,omitempty"`
-	// Device is the name of the interface, in its namespace.
+	// Device is the name of the interface, in its namespace. Of KindInterface it is that of
+	// one in the agent's, or that with a VLAN, as in eth1.100; all but Name is its own then,
+	// and is left out.
 	Device string `json:"device,omitempty"`
 	// NetNS is the network namespace for the interface: the name of one under /run/netns, or
 	// a path. PID says the same by a process that is in it. Neither means the agent's own.
@@ -56,6 +59,7 @@ type Port struct {
 	Addresses []netip.Prefix `json:"addresses,omitempty"`
 	Routes    []Route        `json:"routes,omitempty"`
 	Offloads  []Offload      `json:"offloads,omitempty"`
+	Notes     []string       `json:"notes,omitempty"` // what is unusual about it, a line each
 	// Added: it was added by a request, and can be removed by one. Others come and go with
 	// their network.
 	Added bool `json:"added,omitempty"`
