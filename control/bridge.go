@@ -3,6 +3,8 @@ package control
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -113,8 +115,8 @@ func (a *Agent) checkWire(n *network, p *PortSpec) error {
 		}
 		return nil
 	}
-	for _, other := range a.networks {
-		if err := taken(other); err != nil {
+	for _, vni := range slices.Sorted(maps.Keys(a.networks)) {
+		if err := taken(a.networks[vni]); err != nil {
 			return err
 		}
 	}

@@ -5,7 +5,6 @@ package main
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 
@@ -88,9 +87,6 @@ func TestBridgeToSealed(t *testing.T) {
 	t.Parallel()
 	const here, here6 = "192.168.77.9", "fd77::9"
 	x := newBridged(t, netlab.LinkConfig{}, netlab.LinkConfig{MTU: 1418})
-	check(t, x.a.Do(func() error { // or eth1 answers for the TAP's address too
-		return os.WriteFile("/proc/sys/net/ipv4/conf/eth1/arp_ignore", []byte("1"), 0)
-	}))
 	key := secretFile(t, sealedPSK)
 	common := []string{"--vni", "42", "--sealed", "--psk-file", key}
 	v := startVXTAP(t, x.a, append(common, "--local", "10.9.0.1", "--remote", "10.9.0.2", "--bridge-to", "eth1",

@@ -21,13 +21,14 @@ type Device struct {
 	offload error // nil if offloads are wanted
 
 	closing chan struct{} // closed by Close
+	undo    func() error  // what was changed of the interface; nil if nothing was
 	once    sync.Once
 	watches sync.WaitGroup // over an interface that is down
 }
 
-// Open makes a port of the interface that c names, and brings it up if it is down. Of the
-// interface nothing else is changed, and nothing is left of it after Close, or after the
-// process, but that it stays up.
+// Open makes a port of the interface that c names, and brings it up if it is down. An
+// interface without addresses does not answer for those of others (arp_ignore) until Close.
+// Nothing else of it is changed, and nothing is left after Close but that it stays up.
 //
 // Errors wrap [ErrNotFound], [ErrUnfit], [ErrPermission], or [errors.ErrUnsupported] where
 // the system is not Linux.
@@ -81,8 +82,13 @@ func (d *Device) Drops() (uint64, error) {
 // Close ends the promiscuity and the queues: calls that come after return
 // [net.ErrClosed]. Descriptors must have been removed from a poller before.
 func (d *Device) Close() error {
-	d.once.Do(func() { close(d.closing) })
 	var errs []error
+	d.once.Do(func() {
+		close(d.closing)
+		if d.undo != nil {
+			errs = append(errs, d.undo())
+		}
+	})
 	for _, q := range d.queues {
 		errs = append(errs, q.close())
 	}

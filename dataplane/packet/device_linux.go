@@ -48,8 +48,11 @@ func (d *Device) attach(w wire) error {
 	if err != nil {
 		return err
 	}
-	if own != "" {
+	switch {
+	case own != "":
 		d.notes = append(d.notes, own)
+	case w.vlan == 0:
+		d.keepQuiet(w.link.Attrs().Name)
 	}
 	index := w.link.Attrs().Index
 	if err := promiscuous(d.queues[0].fd, index); err != nil {
@@ -63,6 +66,15 @@ func (d *Device) attach(w wire) error {
 		}
 	}
 	return d.listen(fds, w.vlan)
+}
+
+// keepQuiet has the host not answer at the interface for its other addresses, or notes that
+// it does.
+func (d *Device) keepQuiet(ifname string) {
+	var err error
+	if d.undo, err = keepQuiet(ifname); err != nil {
+		d.notes = append(d.notes, fmt.Sprintf("interface %s answers for all IPv4 addresses of this host, that of a TAP too (net.ipv4.conf.%s.arp_ignore cannot be set: %v)", ifname, ifname, err))
+	}
 }
 
 // listen lets frames in, once all sockets are where they are to be: until then each would

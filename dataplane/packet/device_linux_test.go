@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 
@@ -135,5 +136,42 @@ func TestNotes(t *testing.T) {
 	}
 	if d := open(t, c.host, packet.Config{Interface: "eth1.100"}); len(d.Notes()) != 0 {
 		t.Errorf("notes of a VLAN beside: %q", d.Notes())
+	}
+}
+
+// Who asks on the wire for another address of the host gets no answer there while there is a
+// device, and does again later: the port of that address answers.
+func TestHostKeepsQuiet(t *testing.T) {
+	c := newCable(t, netlab.LinkConfig{})
+	ignores := func() (value string) {
+		must(t, c.host.Do(func() error {
+			b, err := os.ReadFile("/proc/sys/net/ipv4/conf/eth1/arp_ignore")
+			value = strings.TrimSpace(string(b))
+			return err
+		}))
+		return value
+	}
+	beside := open(t, c.host, packet.Config{Interface: "eth1.100"})
+	if got := ignores(); got != "0" {
+		t.Errorf("arp_ignore is %s with a VLAN", got)
+	}
+	d := open(t, c.host, packet.Config{Interface: "eth1"})
+	if got := ignores(); got != "1" {
+		t.Errorf("arp_ignore is %s while it is open", got)
+	}
+	must(t, beside.Close())
+	second := open(t, c.host, packet.Config{Interface: "eth1"})
+	must(t, second.Close())
+	if got := ignores(); got != "1" {
+		t.Errorf("arp_ignore is %s after one was closed that did not set it", got)
+	}
+	must(t, d.Close())
+	if got := ignores(); got != "0" {
+		t.Errorf("arp_ignore is %s after it was closed", got)
+	}
+	must(t, c.host.AddAddress("eth1", hostIP))
+	open(t, c.host, packet.Config{Interface: "eth1"})
+	if got := ignores(); got != "0" {
+		t.Errorf("arp_ignore is %s with addresses of its own", got)
 	}
 }

@@ -8,8 +8,7 @@
 // over superframes and leaves checksums to be finished, and network cards merge what they
 // receive. VLAN tags, which the kernel takes off, are put back.
 //
-// The interface is promiscuous while the device is open. Of what the system itself does on
-// it, nothing is changed and nothing is seen: what the system sends through the interface
-// is not read, and what comes from the wire goes to the system too, as to any interface.
-// An interface that is to be a port and nothing else has no addresses.
+// The interface is promiscuous while the device is open. What the system itself sends through
+// it is not read, and what comes from the wire goes to the system too, as to any interface.
+// So an interface that is to be a port and nothing else has no addresses.
 package packet
