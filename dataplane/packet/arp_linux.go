@@ -16,7 +16,11 @@ import (
 // it, nothing is lost: without addresses it has nothing to say.
 func keepQuiet(ifname string) (undo func() error, err error) {
 	for _, name := range []string{"all", ifname} { // the higher one counts
-		if value, err := os.ReadFile(arpIgnore(name)); err == nil && string(bytes.TrimSpace(value)) != "0" {
+		value, err := os.ReadFile(arpIgnore(name))
+		if err != nil {
+			return nil, err
+		}
+		if string(bytes.TrimSpace(value)) != "0" {
 			return nil, nil
 		}
 	}

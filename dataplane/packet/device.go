@@ -17,7 +17,7 @@ type Device struct {
 	mtu     int
 	notes   []string
 	queues  []*Queue
-	steered error // nil if a flow stays on its queue
+	steered error // nil if all queues are read from
 	offload error // nil if offloads are wanted
 
 	closing chan struct{} // closed by Close

@@ -54,6 +54,9 @@ func (d *Device) attach(w wire) error {
 	case w.vlan == 0:
 		d.keepQuiet(w.link.Attrs().Name)
 	}
+	if short := shortBuffer(d.queues[0].fd); short != "" { // all are alike
+		d.notes = append(d.notes, short)
+	}
 	index := w.link.Attrs().Index
 	if err := promiscuous(d.queues[0].fd, index); err != nil {
 		return err
@@ -78,11 +81,12 @@ func (d *Device) keepQuiet(ifname string) {
 }
 
 // listen lets frames in, once all sockets are where they are to be: until then each would
-// have had all of them. Where they cannot be shared, the first has them alone.
+// have had all of them.
 func (d *Device) listen(fds []int, vlan uint16) error {
 	if len(fds) > 1 {
-		if d.steered = share(fds); d.steered != nil {
-			fds = fds[:1]
+		var err error
+		if fds, err = d.share(fds); err != nil {
+			return err
 		}
 	}
 	for _, fd := range fds {
@@ -91,6 +95,22 @@ func (d *Device) listen(fds []int, vlan uint16) error {
 		}
 	}
 	return nil
+}
+
+// share has frames shared among the sockets. If the kernel knows of no such thing the first
+// has them alone.
+func (d *Device) share(fds []int) (listening []int, err error) {
+	group, err := openGroup(fds[0])
+	if err != nil {
+		d.steered = fmt.Errorf("all frames are read from one queue: %w", err)
+		return fds[:1], nil
+	}
+	for _, fd := range fds[1:] {
+		if err := join(fd, group, 0); err != nil {
+			return nil, err
+		}
+	}
+	return fds, nil
 }
 
 // isGone reports whether the interface of a socket is.

@@ -20,7 +20,7 @@ const (
 	FeatureWriteChecksum = "write-checksum" // the system finishes checksums
 	FeatureWriteTSO      = "write-tso"      // TCP superframes may be written
 	FeatureWriteUSO      = "write-uso"      // UDP superframes may be written
-	FeatureSteering      = "steering"       // of several queues, a flow is read from one
+	FeatureSteering      = "steering"       // frames are shared among several queues, a flow's to one
 )
 
 var (

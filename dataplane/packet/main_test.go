@@ -12,4 +12,7 @@ import (
 // The dataplane's contract, which this package satisfies without importing it.
 var _ dataplane.Queue = (*packet.Queue)(nil)
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	serveFaults()
+	goleak.VerifyTestMain(m)
+}

@@ -51,6 +51,18 @@ func prepare(fd int) error {
 	return setFilter(fd, nothing)
 }
 
+// shortBuffer says in one line that the receive buffer is not what it should be; empty if it
+// is. The kernel doubles its size for its bookkeeping (socket(7)).
+func shortBuffer(fd int) string {
+	switch size, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF); {
+	case err != nil:
+		return fmt.Sprintf("the receive buffer of the packet socket cannot be read back: %v", err)
+	case size/2 < receiveBuffer:
+		return fmt.Sprintf("the kernel gave the packet socket a receive buffer of %d bytes of %d; bursts may be dropped: run with CAP_NET_ADMIN, or raise net.core.rmem_max", size/2, receiveBuffer)
+	}
+	return ""
+}
+
 // force sets a buffer to size bytes, as far as the system lets us: beyond its limit with
 // CAP_NET_ADMIN, and up to it without.
 func force(fd, forced, ordinary, size int) {
@@ -79,31 +91,27 @@ func promiscuous(fd, ifindex int) error {
 	return nil
 }
 
-// share has each frame go to one of several sockets, by a hash of its flow that is the same
-// for both directions. Fragments are told apart by their addresses alone, so that those of a
-// datagram stay together and in order.
-func share(fds []int) error {
-	const (
-		flags  = unix.PACKET_FANOUT_FLAG_IGNORE_OUTGOING // that of each socket does not count then
-		unique = unix.PACKET_FANOUT_FLAG_UNIQUEID        // the kernel chooses a group of ours alone
-	)
-	join := func(fd, group, flags int) error {
-		if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT, group|(unix.PACKET_FANOUT_HASH|flags)<<16); err != nil {
-			return fmt.Errorf("PACKET_FANOUT (Linux 4.12 or later): %w", err)
-		}
-		return nil
+// Each frame goes to one of several sockets, by a hash of its flow that is the same for both
+// directions. Fragments are told apart by their addresses alone, so that those of a datagram
+// stay together and in order.
+
+// openGroup makes a group of a socket, of which it is the only one yet.
+func openGroup(fd int) (group int, err error) {
+	// The kernel chooses a group that is ours alone.
+	if err := join(fd, 0, unix.PACKET_FANOUT_FLAG_UNIQUEID); err != nil {
+		return 0, err
 	}
-	if err := join(fds[0], 0, flags|unique); err != nil {
-		return err
+	if group, err = unix.GetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT); err != nil {
+		return 0, fmt.Errorf("read PACKET_FANOUT: %w", err)
 	}
-	group, err := unix.GetsockoptInt(fds[0], unix.SOL_PACKET, unix.PACKET_FANOUT)
-	if err != nil {
-		return fmt.Errorf("read PACKET_FANOUT: %w", err)
-	}
-	for _, fd := range fds[1:] {
-		if err := join(fd, group&0xffff, flags); err != nil {
-			return err
-		}
+	return group & 0xffff, nil
+}
+
+// join adds a socket to a group. Whether what this host sends is heard is the group's.
+func join(fd, group, flags int) error {
+	flags |= unix.PACKET_FANOUT_HASH | unix.PACKET_FANOUT_FLAG_IGNORE_OUTGOING
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT, group|flags<<16); err != nil {
+		return fmt.Errorf("PACKET_FANOUT (Linux 4.12 or later): %w", err)
 	}
 	return nil
 }

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package packet_test
+
+// serveFaults is for Linux.
+func serveFaults() {}
