@@ -59,6 +59,7 @@ const (
 	fromStart  origin = iota // the agent was started for it, and ends with it
 	fromConfig               // the file that is loaded; a reload may change it
 	fromAPI                  // a request, on which the agent does not depend
+	fromPort                 // the first port that was added, with the last of which it goes
 )
 
 // AgentConfig says what an agent is made from.

@@ -36,12 +36,14 @@ type port struct {
 func (a *Agent) AddPort(vni encap.VNI, spec PortSpec) (api.Port, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	n := a.networks[vni]
-	if n == nil {
-		return api.Port{}, fmt.Errorf("network %d: %w", vni, api.ErrNotFound)
+	n, err := a.networkFor(vni, spec.Network)
+	if err != nil {
+		return api.Port{}, conflict(err)
 	}
+	spec.Network = nil // it is there
 	p, err := a.addPort(n, spec)
 	if err != nil {
+		a.removeIdle(n)
 		return api.Port{}, conflict(err)
 	}
 	return describePort(p), nil
@@ -131,6 +133,7 @@ func (a *Agent) RemovePort(vni encap.VNI, name string) error {
 	err := unless(n.vtep.RemovePort(name), dataplane.ErrNotFound)
 	a.report(zap.InfoLevel, api.Event{Kind: api.EventPortDown, VNI: vni, Port: name, Message: "port down"}, err,
 		zap.Stringer("vni", vni), zap.String("port", name))
+	a.removeIdle(n)
 	return err
 }
 
@@ -174,6 +177,7 @@ func describePort(p *port) api.Port {
 	return api.Port{
 		Name: spec.Name, Kind: spec.Kind, Device: d.Name, MAC: d.MAC, MTU: d.MTU, NetNS: spec.NetNS, Driver: d.Driver,
 		Addresses: spec.Addresses, Routes: spec.Routes, Offloads: offloads(d.Offloads()), Notes: d.Notes, Added: p.added != nil,
+		Owner: spec.Owner, Aliases: spec.Aliases,
 	}
 }
 

@@ -78,8 +78,9 @@ func (a *Agent) letGo(vni encap.VNI, name string) loss {
 	switch p := n.port(name); {
 	case p == nil || n.vtep.HasPort(name): // another one has the name by now
 		return goneBefore
-	case p.added != nil:
+	case p.added != nil || n.origin == fromPort:
 		n.forget(p)
+		a.removeIdle(n)
 		return wentAlone
 	case n.origin == fromAPI && a.remove(n) == nil:
 		return wentWithNetwork

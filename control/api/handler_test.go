@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http/httptest"
 	"strings"
@@ -171,4 +172,16 @@ func FuzzFDBChange(f *testing.F) {
 			t.Fatalf("%s arrives as %+v, was %+v", again, b2.change, b.change)
 		}
 	})
+}
+
+// A port for somebody who is gone meanwhile is removed again: it may come after he, or who
+// cleaned up after him, had it removed.
+func TestPortForNobody(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	b := &backend{adding: cancel}
+	r := httptest.NewRequestWithContext(ctx, "POST", "/v1/networks/42/ports", strings.NewReader(`{"name": "x", "device": "eth0"}`))
+	api.NewHandler(b).ServeHTTP(httptest.NewRecorder(), r)
+	if b.port.Device != "eth0" || b.unported != "x" {
+		t.Errorf("added %+v and removed %q", b.port, b.unported)
+	}
 }

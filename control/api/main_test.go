@@ -35,6 +35,7 @@ type backend struct {
 
 	words    api.Words
 	port     api.PortSpec // to be added
+	adding   func()       // called meanwhile, unless nil
 	unported string       // the name of a port to be removed
 	network  api.Network
 	gone     chan struct{} // of the network that Up makes
@@ -94,6 +95,9 @@ func (b *backend) RemoveNetwork(vni encap.VNI) error {
 
 func (b *backend) AddPort(vni encap.VNI, spec api.PortSpec) (api.Port, error) {
 	b.vni, b.port = vni, spec
+	if b.adding != nil {
+		b.adding()
+	}
 	return api.Port{Name: spec.Name, Added: true}, b.err
 }
 

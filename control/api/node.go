@@ -71,6 +71,9 @@ type Network struct {
 	// is the network.
 	NoChecksum []string `json:"no_udp_checksum,omitempty"`
 
+	// Passing: a port brought it along, and it goes with the last port.
+	Passing bool `json:"passing,omitempty"`
+
 	Remotes []netip.AddrPort `json:"remotes"` // the flood list
 	Ports   []Port           `json:"ports"`
 	Learned int              `json:"learned"` // entries now in the table

@@ -39,6 +39,15 @@ type PortSpec struct {
 	// Addresses are put on the interface, and then Routes lead out through it.
 	Addresses []netip.Prefix `json:"addresses,omitempty"`
 	Routes    []Route        `json:"routes,omitempty"`
+	// Network is how the port's network is made if there is none of that VNI, in the words of
+	// vxtap up. Then it goes with the last port. If there is one, it has to be as they say.
+	// Without "tap" and "address" it has no device of its own.
+	Network Words `json:"network,omitempty"`
+	// Owner says who asked for the port, to himself when he cleans up later, and to people.
+	Owner string `json:"owner,omitempty"`
+	// Aliases are names by which others on the network may look for the port's addresses. The
+	// agent keeps them for whoever answers.
+	Aliases []string `json:"aliases,omitempty"`
 }
 
 // Route leads to destinations through an interface.
@@ -62,7 +71,9 @@ type Port struct {
 	Notes     []string       `json:"notes,omitempty"` // what is unusual about it, a line each
 	// Added: it was added by a request, and can be removed by one. Others come and go with
 	// their network.
-	Added bool `json:"added,omitempty"`
+	Added   bool     `json:"added,omitempty"`
+	Owner   string   `json:"owner,omitempty"`
+	Aliases []string `json:"aliases,omitempty"`
 }
 
 func (h handler) ports(_ http.ResponseWriter, r *http.Request) (any, error) {
@@ -86,7 +97,11 @@ func (h handler) addPort(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.backend.AddPort(vni, spec)
+	p, err := h.backend.AddPort(vni, spec)
+	if err == nil && r.Context().Err() != nil { // who asked is gone, and may have cleaned up before it was there
+		return nil, h.backend.RemovePort(vni, p.Name)
+	}
+	return p, err
 }
 
 func (h handler) removePort(_ http.ResponseWriter, r *http.Request) (any, error) {
