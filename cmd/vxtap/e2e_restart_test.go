@@ -114,7 +114,7 @@ func TestStopRemovesOnlyItsOwn(t *testing.T) {
 	}
 }
 
-func interfaces(t *testing.T, h *netlab.Host) (names []string) {
+func interfaces(t testing.TB, h *netlab.Host) (names []string) {
 	t.Helper()
 	links, err := h.Netlink().LinkList()
 	check(t, err)

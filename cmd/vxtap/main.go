@@ -35,6 +35,10 @@ type env struct {
 }
 
 func main() {
+	args := os.Args[1:]
+	if isPlugin(os.Args, os.Getenv) {
+		args = []string{"cni"}
+	}
 	os.Exit(run(context.Background(), &env{
 		stdin:  os.Stdin,
 		stdout: os.Stdout,
@@ -44,7 +48,7 @@ func main() {
 
 		lookupGroup: user.LookupGroup,
 		terminal:    term.IsTerminal(int(os.Stdout.Fd())),
-	}, os.Args[1:]))
+	}, args))
 }
 
 // run executes one command line and returns the exit code. What went wrong is one line

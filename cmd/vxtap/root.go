@@ -49,6 +49,7 @@ func newRoot(e *env) *cobra.Command {
 		newStatsCommand(e),
 		newEventsCommand(e),
 		newCaptureCommand(e),
+		newCNICommand(e),
 		newKeysCommand(e),
 		newGenkeyCommand(e),
 		newPubkeyCommand(e),
