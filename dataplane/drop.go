@@ -12,6 +12,7 @@ const (
 	DropInvalidSource // source MAC is zero or a group address
 	DropNoDestination // nobody to send it to: no other port, no remote, an empty flood list
 	DropMalformed     // offsets or sizes of its offload metadata contradict its bytes
+	DropHeaders       // a superframe to be cut up, whose headers cannot be followed to its payload
 	DropPortFull      // the port's device had no room
 	DropPortGone      // the port was closed or its device removed
 	DropPortRefused   // the device refused the frame, because it is down for one
@@ -55,6 +56,7 @@ var dropNames = [numDrops]string{
 	DropInvalidSource: "invalid_source",
 	DropNoDestination: "no_destination",
 	DropMalformed:     "malformed_offload",
+	DropHeaders:       "unknown_headers",
 	DropPortFull:      "port_full",
 	DropPortGone:      "port_gone",
 	DropPortRefused:   "port_refused",

@@ -120,6 +120,7 @@ func dropCases(t *testing.T) map[dataplane.Drop]dropCase {
 		dataplane.DropInvalidSource: {setup: toB, frame: toAll(encap.Broadcast)},
 		dataplane.DropNoDestination: {frame: toAll(ownMAC)},
 		dataplane.DropMalformed:     {setup: toB, frame: toAll(ownMAC), offload: encap.Offload{NeedsCSUM: true, CSUMStart: 1000}},
+		dataplane.DropHeaders:       {setup: toB, frame: toAll(ownMAC), offload: encap.Offload{NeedsCSUM: true, GSO: encap.GSOTCP6, CSUMStart: 14, SegmentSize: 1}},
 		dataplane.DropPortFull:      {frame: toSecond, write: syscall.ENOBUFS},
 		dataplane.DropPortGone:      {frame: toSecond, write: net.ErrClosed},
 		dataplane.DropPortRefused:   {frame: toSecond, write: syscall.EIO},

@@ -41,7 +41,7 @@ func (s *sends) addSealed(out *outgoing, list []*destination) {
 
 func (s *sends) addSealedSegments(out *outgoing, o *outer, list []*destination) {
 	if !s.cut.Reset(out.frame.Data, out.layers, out.frame.Offload) {
-		s.ledger.dropped(out.entry, DropMalformed)
+		s.ledger.dropped(out.entry, uncut(out.layers))
 		return
 	}
 	s.cut.LeavePartial()

@@ -8,7 +8,7 @@ import "github.com/vxtap/vxtap/encap"
 type segmentWriter struct {
 	layers  encap.Layers
 	cut     encap.Segmenter
-	headers [batchSize][encap.MaxHeader]byte
+	headers [headerSlab]byte // of the batch, one behind the other
 	payload [batchSize][1][]byte
 	frames  [batchSize]encap.Frame
 	whole   []byte // a copy of a frame whose checksum is to be finished, or that lay in pieces
@@ -26,22 +26,27 @@ func (s *segmentWriter) write(q Queue, f *encap.Frame, entry int, l *ledger) {
 	}
 	s.layers.Parse(data)
 	if !s.cut.Reset(data, &s.layers, f.Offload) {
-		l.dropped(entry, DropMalformed)
+		l.dropped(entry, uncut(&s.layers))
 		return
 	}
-	for more := true; more; {
-		n := 0
-		for n < batchSize {
-			var size int
-			size, s.payload[n][0], more = s.cut.Next(s.headers[n][:])
-			if !more {
-				break
-			}
-			s.frames[n] = encap.Frame{Data: s.headers[n][:size], More: s.payload[n][:]}
-			n++
-		}
+	for n := s.batch(); n > 0; n = s.batch() {
 		s.writeAll(q, n, entry, l)
 	}
+}
+
+// batch makes the next frames of the superframe, and returns how many.
+func (s *segmentWriter) batch() (n int) {
+	size := s.layers.Payload
+	for room := s.headers[:]; n < batchSize && len(room) >= size; n++ {
+		_, payload, ok := s.cut.Next(room[:size])
+		if !ok {
+			break
+		}
+		s.payload[n][0] = payload
+		s.frames[n] = encap.Frame{Data: room[:size:size], More: s.payload[n][:]}
+		room = room[size:]
+	}
+	return n
 }
 
 // finish writes a copy of f with its checksum finished.

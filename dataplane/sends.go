@@ -27,8 +27,8 @@ type sends struct {
 	open [encap.MaxSources + 1]*run // by source port; the last is the listening socket's
 
 	cut     encap.Segmenter
-	headers [maxHeaders][encap.VXLANSize + encap.MaxHeader]byte
-	used    int // headers
+	headers [headerSlab]byte // of segments, one behind the other
+	used    int              // of headers
 
 	order  [maxRuns]*run // runs by source port, as they are sent
 	dgrams [maxRuns]encap.Datagram
@@ -46,9 +46,10 @@ type sends struct {
 	notices chan<- Event   // of trains that were refused; what it has no room for is left out
 }
 
-// maxHeaders is how many segments of superframes are in the making at most: those of
-// five full ones, which with their payload still fit a cache.
-const maxHeaders = 256
+// headerSlab is the room for headers of segments in the making, in bytes: those of five full
+// superframes, as TCP's mostly are, which with their payload still fit a cache. One block of
+// the longest headers fits in any case.
+const headerSlab = 256 * 80
 
 // outgoing is a frame on its way to remotes.
 type outgoing struct {
@@ -89,22 +90,31 @@ func (s *sends) add(out *outgoing, to *destination) {
 // the original payload.
 func (s *sends) addSegments(out *outgoing, o *outer) {
 	if !s.cut.Reset(out.frame.Data, out.layers, out.frame.Offload) {
-		s.ledger.dropped(out.entry, DropMalformed)
+		s.ledger.dropped(out.entry, uncut(out.layers))
 		return
 	}
+	size := encap.VXLANSize + out.layers.Payload
 	for {
-		if s.used == maxHeaders || s.n == maxRuns {
+		if len(s.headers)-s.used < size || s.n == maxRuns {
 			s.flush()
 		}
-		header := &s.headers[s.used]
-		size, payload, ok := s.cut.Next(header[encap.VXLANSize:])
+		header := s.headers[s.used : s.used+size : s.used+size]
+		_, payload, ok := s.cut.Next(header[encap.VXLANSize:])
 		if !ok {
 			return
 		}
-		copy(header[:], out.network.header[:])
-		s.used++
-		s.put(o, header[:encap.VXLANSize+size], payload, out.entry)
+		copy(header, out.network.header[:])
+		s.used += size
+		s.put(o, header, payload, out.entry)
 	}
+}
+
+// uncut says why a superframe with these layers cannot be cut up.
+func uncut(l *encap.Layers) Drop {
+	if l.Payload == 0 {
+		return DropHeaders
+	}
+	return DropMalformed
 }
 
 // source chooses the source port of a frame by its flow.

@@ -27,8 +27,8 @@ const (
 // VerifyChecksum checks the TCP or UDP checksum of a frame. It does not touch the
 // payload of a frame whose checksum is partial.
 //
-// An IPv6 packet with a routing header, as long as it is on its way, has a checksum
-// made for a destination further on (RFC 8200 section 8.1): it comes out as bad.
+// A packet on its way by a routing header whose type is unknown here has a checksum made for
+// an address that cannot be told: it comes out as bad.
 func VerifyChecksum(frame []byte, l *Layers) ChecksumState {
 	length := l.transportLength(frame)
 	if length == 0 {
@@ -65,6 +65,9 @@ func pseudoHeader(frame []byte, l *Layers, length int) uint16 {
 	// As in Sum, the words are added up with their bytes in the other order. A few of
 	// 32 bits cannot overflow 64.
 	sum := uint64(l.Proto)<<8 + uint64(bits.ReverseBytes16(uint16(length)))
+	if l.FinalDst != 0 {
+		sum += l.detour(frame)
+	}
 	if l.EtherType == EtherTypeIPv4 {
 		a := frame[l.L3+ipv4Src : l.L3+IPv4MinSize]
 		sum += uint64(binary.LittleEndian.Uint32(a)) + uint64(binary.LittleEndian.Uint32(a[4:]))
@@ -77,6 +80,20 @@ func pseudoHeader(frame []byte, l *Layers, length int) uint16 {
 		a = a[8:]
 	}
 	return bits.ReverseBytes16(fold(sum, 0))
+}
+
+// detour is what the sum of a pseudo-header has of the final destination, less what it has
+// of the one in the IP header.
+func (l *Layers) detour(frame []byte) (sum uint64) {
+	dst, size := l.L3+ipv6Dst, ipv6AddrSize
+	if l.EtherType == EtherTypeIPv4 {
+		dst, size = l.L3+ipv4Dst, ipv4AddrSize
+	}
+	for i := 0; i < size; i += 4 {
+		sum += uint64(binary.LittleEndian.Uint32(frame[l.FinalDst+i:]))
+		sum += uint64(^binary.LittleEndian.Uint32(frame[dst+i:])) // minus, modulo 0xffff
+	}
+	return sum
 }
 
 // transportLength returns how many bytes from L4 on the transport checksum covers, or 0

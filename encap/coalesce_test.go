@@ -151,8 +151,8 @@ func (p packet) train(t rapid.TB, n, size, last int) (frames [][]byte) {
 // joinableKinds are the packets that superframes are made of.
 func joinableKinds() (kinds []packet) {
 	for _, p := range packetKinds() {
-		if p.options && !p.v6 {
-			continue // IPv4 options
+		if p.options && !p.v6 || len(p.route.header) > 0 {
+			continue // IPv4 options, IPv6 extension headers
 		}
 		p.flags = encap.TCPAck
 		kinds = append(kinds, p)

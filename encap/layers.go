@@ -49,6 +49,10 @@ type Layers struct {
 	// End is the offset of the end of the IP packet by its own length field, without
 	// Ethernet padding; 0 if L3 is 0 or the packet is ARP.
 	End int
+	// FinalDst is the offset of the address for which the transport checksum was made
+	// (RFC 8200 section 8.1, RFC 1122 section 3.2.1.8): that at the end of a source route
+	// or routing header. 0: the destination in the IP header, as nearly always.
+	FinalDst int
 }
 
 // maxTags is how many VLAN tags are followed: a customer's inside a provider's
@@ -111,6 +115,9 @@ func (l *Layers) parseIPv4(frame []byte, off int) {
 	l.L3, l.End = off, off+total
 	l.Proto = ip.Proto()
 	l.Fragment = ip.IsFragment()
+	if header > IPv4MinSize {
+		l.followSourceRoute(frame, off+IPv4MinSize, off+header)
+	}
 	if ip.FragmentOffset() == 0 {
 		l.parseTransport(frame, off+header)
 	}
@@ -161,8 +168,12 @@ func (l *Layers) skipExtensions(frame []byte, off int, next uint8) (int, bool) {
 			l.Proto = frame[off]
 			return 0, false
 		}
+		size := 8 + unit*int(frame[off+1])
+		if next == protoRouting {
+			l.followRouting(frame, off, size)
+		}
 		next = frame[off]
-		off += 8 + unit*int(frame[off+1])
+		off += size
 	}
 	return 0, false
 }

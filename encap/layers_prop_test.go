@@ -163,6 +163,10 @@ func FuzzLayers(f *testing.F) {
 	f.Add(cat(ethOf(encap.EtherTypeIPv4), ip4Of(encap.ProtoTCP, 0, 4, 20), tcpOf(20)))
 	f.Add(cat(ethOf(encap.EtherTypeIPv6, encap.EtherTypeQinQ, encap.EtherTypeVLAN),
 		ip6Of(44, 24), fragOf(60, 0, true), extOf(encap.ProtoUDP, 8), udpOf(8)))
+	for _, p := range packetKinds() {
+		frame, _ := p.frame(f)
+		f.Add(frame)
+	}
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		var l encap.Layers
 		l.Parse(frame)
@@ -186,6 +190,7 @@ func FuzzLayers(f *testing.F) {
 func layersFault(frame []byte, l *encap.Layers) string {
 	ip := l.EtherType == encap.EtherTypeIPv4 || l.EtherType == encap.EtherTypeIPv6
 	l4 := map[uint8]int{encap.ProtoTCP: encap.TCPMinSize, encap.ProtoUDP: encap.UDPSize}[l.Proto]
+	size := map[uint16]int{encap.EtherTypeIPv4: 4, encap.EtherTypeIPv6: 16}[l.EtherType] // of an address
 	switch {
 	case l.Tags > 2:
 		return "too many tags"
@@ -201,6 +206,8 @@ func layersFault(frame []byte, l *encap.Layers) string {
 		return "L4 is outside"
 	case l.Payload != 0 && (l4 == 0 || l.L4 == 0 || l.Payload < l.L4+l4 || l.Payload > l.End):
 		return "Payload is outside"
+	case l.FinalDst != 0 && (l.FinalDst < l.L3+encap.IPv4MinSize || l.FinalDst+size > l.End):
+		return "FinalDst is outside"
 	}
 	return ""
 }

@@ -21,7 +21,10 @@ type Offload struct {
 	// the pseudo-header, not complemented; the sum from CSUMStart to the end of the
 	// packet is to be added. Always set when GSO is.
 	NeedsCSUM bool
-	// ECN: the TCP superframe carries CWR, which belongs in its first segment only.
+	// ECN: the TCP superframe carries CWR, which belongs in its first segment only (RFC
+	// 3168 section 6.1.2: once a window). Without it CWR goes into all: it is part of a
+	// counter then, that two values in a train would have jump (AccECN, RFC 9768), and
+	// whoever hears it in the older sense more than once does what it did the first time.
 	ECN        bool
 	GSO        GSO
 	CSUMStart  uint16 // offset of the transport header

@@ -53,6 +53,8 @@ func nonZero(checksum uint16) uint16 {
 // In a superframe the lengths, that of the pseudo-header and that in a UDP header too,
 // are those of the whole: Linux makes it so (udp_send_skb, tcp_gro_complete), and its
 // segmentation, which corrects the checksum by their difference, relies on it.
+//
+// ECN is never set: nothing tells whose CWR it is, see [Offload].
 func RecognizeOffload(frame []byte, l *Layers, hint uint16, mtu int) Offload {
 	length := l.transportLength(frame)
 	if length == 0 || length != l.End-l.L4 {
@@ -68,7 +70,6 @@ func RecognizeOffload(frame []byte, l *Layers, hint uint16, mtu int) Offload {
 	}
 	if size := segmentSize(l, hint, mtu); size > 0 {
 		o.GSO, o.SegmentSize, o.HeaderLen = l.gso(), size, uint16(l.Payload)
-		o.ECN = l.Proto == ProtoTCP && TCP(frame[l.L4:]).Flags()&TCPCwr != 0
 	}
 	return o
 }

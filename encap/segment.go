@@ -1,9 +1,9 @@
 package encap
 
-// MaxHeader is the most that the headers before a segment's payload may take, in
-// bytes: Ethernet with two tags, IPv4 and TCP with all their options take 142. Frames
-// with more, IPv6 extension headers, cannot be segmented.
-const MaxHeader = 256
+// MaxHeader is the most that the headers before a segment's payload can take, in bytes:
+// as many IPv6 extension headers as are followed, each as long as its length field allows,
+// and TCP with all its options. Nearly all have 142 or less, which is IPv4 with options.
+const MaxHeader = EthernetSize + maxTags*VLANTagSize + IPv6Size + maxExtensions*256*8 + 15*4
 
 // Segmenter cuts a superframe into the frames that its sender would have sent over a
 // link without offloads. It makes headers and leaves the payload where it is. The zero
@@ -14,6 +14,7 @@ type Segmenter struct {
 	l       Layers
 	first   bool
 	partial bool // leave the checksums to whoever is behind the other end
+	ecn     bool // CWR is for the first segment
 
 	// header is the superframe's, kept here so that the caller may write a segment's
 	// header over bytes of the frame that it is done with.
@@ -30,14 +31,15 @@ type Segmenter struct {
 // Reset prepares to cut up frame, whose layers are l, as o says. It borrows the frame's
 // payload until the last segment is done with, and reports false, leaving no segments,
 // if this is no superframe of the kind that o says, or o contradicts the headers.
-// HeaderLen is not looked at: what a sender writes there is not always true.
+// The checksum field holds the sum of the pseudo-header, as o says. HeaderLen is not looked
+// at: what a sender writes there is not always true.
 func (s *Segmenter) Reset(frame []byte, l *Layers, o Offload) bool {
 	s.payload, s.size, s.first, s.partial = nil, 0, false, false
 	if !segmentable(frame, l, o) {
 		return false
 	}
 	s.payload, s.size, s.first = frame[l.Payload:l.End], int(o.SegmentSize), true
-	s.l = *l
+	s.l, s.ecn = *l, o.ECN
 	copy(s.header[:l.Payload], frame)
 	if l.EtherType == EtherTypeIPv4 {
 		ip := IPv4(s.header[l.L3:l.L4])
@@ -58,7 +60,9 @@ func (s *Segmenter) Reset(frame []byte, l *Layers, o Offload) bool {
 		udp.SetLength(0)
 		udp.SetChecksum(0)
 	}
-	s.pseudo = pseudoHeader(frame, l, 0)
+	// From the field itself and not from addresses: behind a routing header or whatever
+	// else, the sender knows whom the checksum is for.
+	s.pseudo = AddSums(transportChecksum(frame[l.L4:], l.Proto), ^uint16(l.End-l.L4))
 	s.transport = Sum(transport, s.pseudo)
 	return true
 }
@@ -104,7 +108,7 @@ func (s *Segmenter) Next(header []byte) (headerLen int, payload []byte, ok bool)
 	n := min(s.size, len(s.payload))
 	payload, s.payload = s.payload[:n:n], s.payload[n:]
 	header = header[:headerLen]
-	copy(header, s.header[:])
+	copy(header, s.header[:headerLen])
 
 	if s.l.EtherType == EtherTypeIPv4 {
 		s.putIPv4(header, n)
@@ -149,9 +153,8 @@ func (s *Segmenter) putIPv4(header []byte, n int) {
 }
 
 // putTCP makes the TCP header of a segment with n bytes of payload. FIN and PSH are
-// about the end of the superframe, CWR about its beginning (RFC 3168 section 6.1.2: once
-// per window). The sum is that of everything, with the superframe's flags and no sequence
-// number.
+// about the end of the superframe, CWR may be about its beginning. The sum is that of
+// everything, with the superframe's flags and no sequence number.
 func (s *Segmenter) putTCP(header []byte, n int, sum uint16) {
 	tcp := TCP(header)
 	tcp.SetSeq(s.seq)
@@ -162,7 +165,7 @@ func (s *Segmenter) putTCP(header []byte, n int, sum uint16) {
 	if len(s.payload) > 0 {
 		flags &^= TCPFin | TCPPsh
 	}
-	if !s.first {
+	if !s.first && s.ecn {
 		flags &^= TCPCwr
 	}
 	tcp.SetFlags(flags)

@@ -1,6 +1,7 @@
 package encap_test
 
 import (
+	"bytes"
 	"net"
 
 	"github.com/google/gopacket"
@@ -18,6 +19,8 @@ type packet struct {
 	udp     bool
 	tags    int
 	options bool // of IPv4 and of TCP
+	accECN  bool // CWR is part of a counter
+	route   route
 	id      uint16
 	seq     uint32
 	flags   encap.TCPFlags
@@ -37,6 +40,11 @@ func packetKinds() []packet {
 		{name: "udp4 options tag", udp: true, tags: 1, options: true},
 		{name: "udp6", v6: true, udp: true},
 		{name: "udp6 tags", v6: true, udp: true, tags: 2},
+		{name: "tcp4 AccECN", accECN: true, seq: 5, flags: encap.TCPAck | encap.TCPCwr},
+		{name: "tcp4 source route", seq: 1, flags: all, route: route4},
+		{name: "tcp6 segment routing", v6: true, seq: 3, flags: all, route: routeSegments},
+		{name: "tcp6 long headers", v6: true, tags: 2, flags: all, route: routeLong},
+		{name: "udp6 routing header", v6: true, udp: true, tags: 1, route: routeType0},
 	}
 }
 
@@ -74,6 +82,9 @@ func (p packet) partial(t rapid.TB) ([]byte, encap.Offload) {
 	addresses := frame[l.L3+12 : l.L3+20]
 	if p.v6 {
 		addresses = frame[l.L3+8 : l.L3+40]
+	}
+	if n := len(p.route.final); n > 0 {
+		addresses = append(bytes.Clone(addresses[:len(addresses)-n]), p.route.final...)
 	}
 	length := l.End - l.L4
 	sum := plainSum([]byte{0, l.Proto, byte(length >> 8), byte(length)}, 0)
@@ -119,8 +130,11 @@ func (p packet) layers(t rapid.TB) []gopacket.SerializableLayer {
 	if p.udp {
 		network, checksummed = p.network(layers.IPProtocolUDP)
 	}
-	return append(append(p.ethernet(), network),
-		p.transport(t, checksummed), gopacket.Payload(p.payload))
+	stack := append(p.ethernet(), network)
+	if p.v6 && len(p.route.header) > 0 {
+		stack = append(stack, p.route.before(p.udp))
+	}
+	return append(stack, p.transport(t, checksummed), gopacket.Payload(p.payload))
 }
 
 func (p packet) ethernet() []gopacket.SerializableLayer {
@@ -151,7 +165,15 @@ func (p packet) network(proto layers.IPProtocol) (gopacket.SerializableLayer, go
 			Version: 6, HopLimit: 64, NextHeader: proto, TrafficClass: 2, FlowLabel: 0x12345,
 			SrcIP: net.ParseIP("fd00::1"), DstIP: net.ParseIP("fd00::2"),
 		}
-		return ip, ip
+		if len(p.route.header) == 0 {
+			return ip, ip
+		}
+		end := *ip
+		if len(p.route.final) > 0 {
+			end.DstIP = p.route.final
+		}
+		ip.NextHeader = p.route.next
+		return ip, &end
 	}
 	ip := &layers.IPv4{
 		Version: 4, IHL: 5, TTL: 64, Id: p.id, TOS: 2, Flags: layers.IPv4DontFragment,
@@ -160,7 +182,15 @@ func (p packet) network(proto layers.IPProtocol) (gopacket.SerializableLayer, go
 	if p.options { // router alert (RFC 2113)
 		ip.Options = []layers.IPv4Option{{OptionType: 148, OptionLength: 4, OptionData: []byte{0, 0}}}
 	}
-	return ip, ip
+	if len(p.route.header) == 0 {
+		return ip, ip
+	}
+	ip.Options = append(ip.Options, layers.IPv4Option{
+		OptionType: p.route.header[0], OptionLength: p.route.header[1], OptionData: p.route.header[2:],
+	})
+	end := *ip
+	end.DstIP = p.route.final
+	return ip, &end
 }
 
 func (p packet) transport(t rapid.TB, ip gopacket.NetworkLayer) gopacket.SerializableLayer {

@@ -17,6 +17,7 @@ func (p packet) superframe(t rapid.TB, size int) ([]byte, encap.Layers, encap.Of
 	var l encap.Layers
 	l.Parse(frame)
 	o.GSO, o.SegmentSize, o.HeaderLen = p.gso(), uint16(size), uint16(l.Payload)
+	o.ECN = p.flags&encap.TCPCwr != 0 && !p.accECN
 	return frame, l, o
 }
 
@@ -26,7 +27,7 @@ func (p packet) segment(i, n, size int) packet {
 	p.payload = p.payload[i*size : min((i+1)*size, len(p.payload))]
 	p.id += uint16(i)
 	p.seq += uint32(i * size)
-	if i > 0 {
+	if i > 0 && !p.accECN {
 		p.flags &^= encap.TCPCwr
 	}
 	if i < n-1 {
@@ -244,8 +245,22 @@ func fuzzRecognized(t *testing.T, frame []byte, l *encap.Layers, hint uint16, mt
 	}
 }
 
+// markPartial has a TCP or UDP frame say of its checksum and length what superframes do.
+func markPartial(frame []byte, l *encap.Layers) {
+	if l.Payload == 0 || l.Fragment {
+		return
+	}
+	if l.Proto == encap.ProtoUDP {
+		encap.UDP(frame[l.L4:]).SetLength(l.End - l.L4)
+	}
+	sum := encap.PseudoHeader(frame, l)
+	packet{udp: l.Proto == encap.ProtoUDP}.setChecksum(frame, l, sum)
+}
+
 // fuzzSegments cuts a frame up if that can be done, and returns how many it made.
 func fuzzSegments(t *testing.T, frame []byte, l *encap.Layers, o encap.Offload) (n int) {
+	o.ECN = o.SegmentSize%2 == 0
+	markPartial(frame, l)
 	var s encap.Segmenter
 	if !s.Reset(frame, l, o) {
 		return 0
