@@ -19,7 +19,7 @@ type Device struct {
 	queues  []*Queue
 	granted granted
 	steered error      // nil if a flow stays on its queue
-	moving  sync.Mutex // held by Move; guards granted.trainSize
+	moving  sync.Mutex // held by Move and SetMTU; guards granted.trainSize
 	platform
 }
 
@@ -46,7 +46,8 @@ func (d *Device) Name() string { return d.name }
 // MAC returns the address of the interface, as the system reported it after Open.
 func (d *Device) MAC() encap.MAC { return d.mac }
 
-// MTU returns the MTU of the interface, as the system reported it after Open.
+// MTU returns the MTU of the interface, as the system reported it after Open. SetMTU does not
+// change what it returns.
 func (d *Device) MTU() int { return d.mtu }
 
 // Queues returns the queues, which belong to the device and end with it.
@@ -76,6 +77,16 @@ func (d *Device) Drops() (uint64, error) {
 func (d *Device) Move(netns string) error {
 	if err := d.move(netns); err != nil {
 		return fmt.Errorf("move TAP %s to network namespace %s: %w", d.name, netns, err)
+	}
+	return nil
+}
+
+// SetMTU gives the interface another MTU, wherever it is, and has superframes fit one send of
+// the underlay as before. The buffers of the portable driver are for the MTU that it was
+// opened with: more than that wraps [errors.ErrUnsupported]. Linux only.
+func (d *Device) SetMTU(mtu int) error {
+	if err := d.setMTU(mtu); err != nil {
+		return fmt.Errorf("set MTU %d of TAP %s: %w", mtu, d.name, err)
 	}
 	return nil
 }

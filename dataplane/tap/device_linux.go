@@ -176,3 +176,34 @@ func (d *Device) move(to string) error {
 		return bringUp(link, d.addresses, d.routes)
 	})
 }
+
+func (d *Device) setMTU(mtu int) error {
+	d.moving.Lock()
+	defer d.moving.Unlock()
+	if d.driver == portableDriver && mtu > d.mtu {
+		return fmt.Errorf("it was opened with %d, and has no longer buffers: %w", d.mtu, errors.ErrUnsupported)
+	}
+	name, ns, err := d.whereabouts()
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	return inNamespace(ns, func() error {
+		link, err := netlink.LinkByName(name)
+		if err != nil {
+			return err
+		}
+		if err := netlink.LinkSetMTU(link, mtu); err != nil {
+			return err
+		}
+		link, err = netlink.LinkByIndex(link.Attrs().Index)
+		if err != nil {
+			return fmt.Errorf("read back: %w", err)
+		}
+		if got := link.Attrs().MTU; got != mtu {
+			return fmt.Errorf("read back: MTU is %d", got)
+		}
+		d.limitSuperframes(link)
+		return nil
+	})
+}

@@ -19,3 +19,5 @@ func open(Config) (*Device, error) {
 func (d *Device) kernelDrops() (uint64, error) { return 0, errors.ErrUnsupported }
 
 func (d *Device) move(string) error { return errors.ErrUnsupported }
+
+func (d *Device) setMTU(int) error { return errors.ErrUnsupported }

@@ -67,5 +67,7 @@ func (d *Device) kernelDrops() (uint64, error) { return 0, errors.ErrUnsupported
 
 func (d *Device) move(string) error { return errors.ErrUnsupported }
 
+func (d *Device) setMTU(int) error { return errors.ErrUnsupported }
+
 // isGone is for errors that only Linux tells apart.
 func isGone(error) bool { return false }
