@@ -28,7 +28,7 @@ func (w *inWorker) clamp(a *arrival) {
 // mss returns the segment size that fits a path, or the underlay's interface where it is
 // not known to be narrower.
 func (n *Network) mss(l *encap.Layers, narrow uint32) uint16 {
-	mtu := n.vtep.cfg.MTU
+	mtu := n.vtep.interfaceMTU()
 	if narrow != 0 {
 		mtu = min(mtu, int(narrow))
 	}

@@ -30,7 +30,8 @@ type Config struct {
 	// Underlays are the queues of the UDP side; at least one. There are as many workers
 	// in each direction as there are queues. The VTEP closes them.
 	Underlays []Underlay
-	// MTU is that of the interface with Local, in bytes of IP packet; 0 means 1500.
+	// MTU is that of the interface with Local, in bytes of IP packet; 0 means 1500. See
+	// [VTEP.SetMTU].
 	MTU int
 	// Paths tells which remotes a narrower link leads to; nil if nobody can. The VTEP
 	// closes it.
@@ -128,6 +129,7 @@ var (
 //   - the route to Remote takes no trains of datagrams, so that each is sent by itself:
 //     nothing is lost but speed, and it is told once of each remote;
 //   - the path to Remote has become narrower, or less narrow, than it was: PathMTU;
+//   - the route to Remote is another, and what was known of the path is forgotten: Rerouted;
 //   - MAC on network VNI moved to and fro between remotes, and stays where it is for a while;
 //   - a worker ended, and the VTEP with it, if Port, Remote and MAC are unset.
 type Event struct {
@@ -137,7 +139,8 @@ type Event struct {
 	MAC    encap.MAC
 	Err    error
 
-	PathMTU int // in bytes of IP packet
+	PathMTU  int // in bytes of IP packet
+	Rerouted bool
 }
 
 // limitedBroadcast is everybody on the link (RFC 919 section 7).

@@ -20,7 +20,7 @@ type destination struct {
 	counted []*remoteCounters // of each remote
 	network *Network          // whose it is; nil if port is set
 	bare    []bool            // which of remotes get no UDP checksum; nil if all get one
-	device  uint32            // index of the interface by which a group is reached; else 0
+	device  atomic.Uint32     // index of the interface by which a group is reached; else 0
 	trains  trains
 }
 

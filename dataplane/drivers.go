@@ -76,6 +76,9 @@ type Paths interface {
 	Next() (encap.PathReport, error)
 	// MTU returns the largest IP packet in bytes that this host sends to a remote now.
 	MTU(remote netip.Addr) (int, error)
+	// Way describes how packets to a remote leave this host: the same text for as long as they
+	// go the same way, empty if that is not known.
+	Way(remote netip.Addr) string
 	// Close ends a Next that is under way.
 	Close() error
 }

@@ -47,8 +47,15 @@ func (n *Network) setGroup() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.group = n.newDestination(netip.AddrPortFrom(bareAddr(n.cfg.Group), n.vtep.cfg.Port))
-	n.group.device = n.cfg.GroupInterface
+	n.group.device.Store(n.cfg.GroupInterface)
 	n.table.AddFlood(n.group)
+}
+
+// SetGroupInterface says that the interface by which the group is reached has another index.
+func (n *Network) SetGroupInterface(index uint32) {
+	if n.group != nil {
+		n.group.device.Store(index)
+	}
 }
 
 // flooding returns a flood list of the remote d, and of the group if there is one.

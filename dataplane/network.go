@@ -184,10 +184,23 @@ func (n *Network) port(name string) *port {
 	return nil
 }
 
+// SetPortMTU says that a port's device has another MTU.
+func (n *Network) SetPortMTU(name string, mtu int) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := n.port(name)
+	if p == nil {
+		return fmt.Errorf("port %s on network %d: %w", name, n.vni, ErrNotFound)
+	}
+	p.mtu = mtu
+	n.setMTU()
+	return nil
+}
+
 // setMTU keeps the smallest MTU of the ports, or what the underlay leaves
 // when there are none that say.
 func (n *Network) setMTU() {
-	mtu := n.overlayMTU(n.vtep.cfg.MTU, 0)
+	mtu := n.overlayMTU(n.vtep.interfaceMTU(), 0)
 	known := false
 	for _, p := range *n.ports.Load() {
 		if p.mtu > 0 && (!known || p.mtu < mtu) {

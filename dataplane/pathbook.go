@@ -23,8 +23,9 @@ import (
 type pathBook struct {
 	mu      sync.Mutex
 	narrow  map[way]*narrowPath
-	known   bool                // whether there was any at the last look at the clock
-	refused chan netip.AddrPort // to whom the system did not send because of the size
+	ways    map[netip.Addr]string // how remotes were reached when their routes last changed
+	known   bool                  // whether there was any at the last look at the clock
+	refused chan netip.AddrPort   // to whom the system did not send because of the size
 	stop    chan struct{}
 	running sync.WaitGroup
 	telling sync.Mutex // held while an event is told
@@ -37,6 +38,7 @@ type pathBook struct {
 // narrowPath is one that is narrower than the interface.
 type narrowPath struct {
 	remote netip.AddrPort // to whom the refused datagram went
+	way    string         // how it went there
 	mtu    int
 	until  time.Time                  // when it is probed, and then when the next probe is sent
 	probes int                        // sent since
@@ -59,6 +61,7 @@ const (
 
 func (b *pathBook) init() {
 	b.narrow = make(map[way]*narrowPath)
+	b.ways = make(map[netip.Addr]string)
 	b.refused = make(chan netip.AddrPort, 16)
 	b.stop = make(chan struct{})
 }
@@ -148,7 +151,7 @@ func (v *VTEP) watchPaths() {
 
 // refusedTooBig finds out why the system did not send.
 func (v *VTEP) refusedTooBig(remote netip.AddrPort) {
-	mtu := v.cfg.MTU
+	mtu := v.interfaceMTU()
 	if v.cfg.Paths != nil {
 		var err error
 		if mtu, err = v.cfg.Paths.MTU(remote.Addr()); err != nil {
@@ -161,11 +164,12 @@ func (v *VTEP) refusedTooBig(remote netip.AddrPort) {
 // narrow notes the MTU of the paths to a remote that what says so is believed of.
 func (v *VTEP) narrow(remote netip.AddrPort, mtu int, believed func(lane) bool) {
 	networks := v.Networks() // before mu, which those who change them take
+	how := v.wayTo(remote.Addr())
 	b := &v.paths
 	b.mu.Lock()
 	news := false
 	for l := range lanes(networks) {
-		if l.to == remote && believed(l) && b.note(l.way(), remote, mtu) {
+		if l.to == remote && believed(l) && b.note(l.way(), remote, how, mtu) {
 			news = true
 		}
 	}
@@ -180,13 +184,13 @@ func (v *VTEP) narrow(remote netip.AddrPort, mtu int, believed func(lane) bool) 
 
 // note writes the MTU of a path down, and reports whether it is another than before. It is
 // raised only in answer to a probe.
-func (b *pathBook) note(w way, remote netip.AddrPort, mtu int) (news bool) {
+func (b *pathBook) note(w way, remote netip.AddrPort, how string, mtu int) (news bool) {
 	p := b.narrow[w]
 	if p == nil && len(b.narrow) >= maxNarrow || p != nil && p.probes == 0 && mtu > p.mtu {
 		return false
 	}
 	news = p == nil || mtu != p.mtu
-	b.narrow[w] = &narrowPath{remote: remote, mtu: mtu, until: time.Now().Add(pathLife)}
+	b.narrow[w] = &narrowPath{remote: remote, way: how, mtu: mtu, until: time.Now().Add(pathLife)}
 	return news
 }
 
@@ -236,7 +240,7 @@ func (v *VTEP) probe(p *narrowPath) {
 	if p.remote.Addr().Is6() {
 		header = encap.IPv6Size + encap.UDPSize
 	}
-	d := encap.Datagram{Data: make([]byte, v.cfg.MTU-header), Remote: p.remote, TTL: DefaultTTL}
+	d := encap.Datagram{Data: make([]byte, v.interfaceMTU()-header), Remote: p.remote, TTL: DefaultTTL}
 	copy(d.Data, p.probe[:])
 	if err := v.cfg.Underlays[0].Post(&d); sendDrop(err) == DropTooBig {
 		v.refusedTooBig(p.remote) // the interface itself, or what the system knows

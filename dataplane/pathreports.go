@@ -36,7 +36,7 @@ func (v *VTEP) reported(r encap.PathReport) {
 	if r.Remote.Addr().Is4() {
 		r.MTU = max(r.MTU, minPathMTU4)
 	}
-	if r.MTU >= v.cfg.MTU {
+	if r.MTU >= v.interfaceMTU() {
 		return
 	}
 	v.narrow(r.Remote, r.MTU, func(l lane) bool {

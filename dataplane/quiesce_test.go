@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"errors"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -80,4 +81,23 @@ func TestRefusedTrainGoesAsDatagrams(t *testing.T) {
 		t.Errorf("%d forwarded, %d dropped as %v; want 30 and 10", out.Forwarded, out.Drops[DropSendFull], DropSendFull)
 	}
 	s.conserved(t)
+}
+
+// The smallest of the ports' MTUs says how superframes are cut that others left whole.
+func TestSetPortMTU(t *testing.T) {
+	s := newStepped(t, false, 1)
+	ports := *s.n.ports.Load()
+	for _, mtu := range []int{1350, 8950, 1450} {
+		for _, p := range ports {
+			if err := s.n.SetPortMTU(p.name, mtu); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := s.n.mtu.Load(); got != int64(mtu) {
+			t.Errorf("the network's MTU is %d, not %d", got, mtu)
+		}
+	}
+	if err := s.n.SetPortMTU("nothing", 1350); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a port that is not there: %v", err)
+	}
 }

@@ -131,6 +131,6 @@ func (r *run) segment(i int) encap.Datagram {
 func (r *run) header() encap.Datagram {
 	return encap.Datagram{
 		Remote: r.remote, Source: r.source, TOS: r.tos, TTL: r.ttl,
-		Interface: r.to.device, NoChecksum: r.bare,
+		Interface: r.to.device.Load(), NoChecksum: r.bare,
 	}
 }

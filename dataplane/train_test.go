@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/vxtap/vxtap/dataplane/mem"
 	"github.com/vxtap/vxtap/encap"
 )
 
@@ -380,6 +381,32 @@ func TestTrainsAreOfferedAgain(t *testing.T) {
 			t.Error("no train was sent")
 		}
 	}
+}
+
+// TestTrainsAreOfferedOnAnotherWay: at once when the route changes.
+func TestTrainsAreOfferedOnAnotherWay(t *testing.T) {
+	u := &script{sources: 16, limit: 64, fail: refuseTrains(syscall.EIO, 2000)}
+	s := newSending(t, u)
+	paths := mem.NewPaths()
+	s.v.cfg.Paths = paths
+	c := outgoingKind(0)
+	super := c.next(20 * 1000)
+	s.transmit(t, wireFrame{super, leave(super, 1000)})
+	refused := func(to, when string, want int) {
+		t.Helper()
+		s.v.RoutesChanged([]netip.Prefix{netip.MustParsePrefix(to)})
+		if got := s.v.Stats().TrainsRefused; got != want {
+			t.Errorf("%s: %d remotes are refused trains", when, got)
+		}
+	}
+	refused("192.0.2.0/24", "elsewhere", 1)
+	refused("0.0.0.0/0", "at first, when it is not known how it was before", 0)
+	s.transmit(t, wireFrame{super, leave(super, 1000)})
+	refused("0.0.0.0/0", "as before", 1)
+	for _, r := range s.n.Remotes() {
+		paths.SetWay(r.Addr(), "via another")
+	}
+	refused("0.0.0.0/0", "another way", 0)
 }
 
 // TestFloodedSuperframeIsCutForEachRemote: and each gets every datagram once.

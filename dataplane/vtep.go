@@ -24,6 +24,7 @@ type VTEP struct {
 	networks atomic.Pointer[vniIndex]
 	opened   time.Time
 	clock    atomic.Uint32         // seconds since then, coarse
+	mtu      atomic.Int32          // of the interface with cfg.Local
 	broken   atomic.Pointer[error] // what ended a worker
 	keeper   keeper
 	paths    pathBook
@@ -73,13 +74,11 @@ func newVTEP(cfg Config) (*VTEP, error) {
 	if cfg.Port == 0 {
 		cfg.Port = DefaultPort
 	}
-	if cfg.MTU = min(cfg.MTU, maxIPPacket); cfg.MTU == 0 {
-		cfg.MTU = defaultMTU
-	}
 	if cfg.FlowSeed == 0 {
 		cfg.FlowSeed = rand.Uint64()
 	}
 	v := &VTEP{cfg: cfg, self: bareAddr(cfg.Local), opened: time.Now(), byVNI: make(map[encap.VNI]*Network), keeper: newKeeper()}
+	v.mtu.Store(usableMTU(cfg.MTU))
 	v.networks.Store(newVNIIndex(nil))
 	v.paths.init()
 	if cfg.Sealing != nil {

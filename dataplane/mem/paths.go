@@ -16,6 +16,7 @@ type Paths struct {
 
 	mu   sync.Mutex
 	mtus map[netip.Addr]int
+	ways map[netip.Addr]string
 }
 
 // NewPaths returns paths of which nothing is known.
@@ -24,6 +25,7 @@ func NewPaths() *Paths {
 		reports: make(chan encap.PathReport),
 		closed:  make(chan struct{}),
 		mtus:    make(map[netip.Addr]int),
+		ways:    make(map[netip.Addr]string),
 	}
 }
 
@@ -60,6 +62,20 @@ func (p *Paths) MTU(remote netip.Addr) (int, error) {
 		return mtu, nil
 	}
 	return 1500, nil
+}
+
+// SetWay has Way return a text for a remote.
+func (p *Paths) SetWay(remote netip.Addr, way string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ways[remote] = way
+}
+
+// Way returns what was set for a remote.
+func (p *Paths) Way(remote netip.Addr) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ways[remote]
 }
 
 // Close ends Next. It may be called again.

@@ -8,33 +8,39 @@ import (
 
 // Membership is that of a [Socket] in a multicast group on one interface.
 type Membership struct {
-	// Interface is the index of the interface, by which datagrams to the group are to
-	// leave.
+	// Interface is the index that the interface had, by which datagrams to the group are to
+	// leave. A [Watch] tells when it has another.
 	Interface uint32
 
 	leave func() error
+}
+
+// device is an interface, by its name and the index that it has for now.
+type device struct {
+	name  string
+	index int
 }
 
 // Leave ends the membership.
 func (m *Membership) Leave() error { return m.leave() }
 
 // Join has Recv return what is sent to a multicast group, to the port that s listens on,
-// and comes in by a device. Whoever joins the same again shares the membership, which lasts until
+// and comes in by an interface. Whoever joins the same again shares the membership, which lasts until
 // all have left. Of queues that share a port one is to join: each that does would hear
 // everything. Only the Linux driver has groups.
-func (s *Socket) Join(group netip.Addr, device string) (*Membership, error) {
+func (s *Socket) Join(group netip.Addr, name string) (*Membership, error) {
 	group = group.Unmap()
-	i, err := net.InterfaceByName(device)
+	i, err := net.InterfaceByName(name)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("joining group %v on %s: %w", group, device, err)
+		return nil, fmt.Errorf("joining group %v on %s: %w", group, name, err)
 	case i.Flags&net.FlagMulticast == 0:
-		return nil, fmt.Errorf("joining group %v: interface %s takes no multicast; choose another --dev", group, device)
+		return nil, fmt.Errorf("joining group %v: interface %s takes no multicast; choose another --dev", group, name)
 	}
 	at := netip.AddrPortFrom(group.WithZone(""), s.local.Port())
-	leave, err := s.driver.join(at, i.Index)
+	leave, err := s.driver.join(at, device{i.Name, i.Index})
 	if err != nil {
-		return nil, fmt.Errorf("joining group %v on %s: %w", group, device, err)
+		return nil, fmt.Errorf("joining group %v on %s: %w", group, name, err)
 	}
 	return &Membership{uint32(i.Index), leave}, nil
 }

@@ -1,6 +1,7 @@
 package underlay
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -29,14 +30,14 @@ type groups struct {
 // groupSocket is a membership. It is guarded by the groups' mu.
 type groupSocket struct {
 	at     netip.AddrPort
-	device int
+	device device
 	fd     int
 	uses   int
 	drops  dropCount
 }
 
 // join implements driver.
-func (s *linuxSocket) join(at netip.AddrPort, device int) (leave func() error, err error) {
+func (s *linuxSocket) join(at netip.AddrPort, device device) (leave func() error, err error) {
 	g := &s.in.groups
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -45,7 +46,7 @@ func (s *linuxSocket) join(at netip.AddrPort, device int) (leave func() error, e
 	}
 	i := slices.IndexFunc(g.list, func(m *groupSocket) bool { return m.at == at && m.device == device })
 	if i < 0 {
-		fd, err := s.openGroup(at, device)
+		fd, err := s.openGroup(at, device.index)
 		if err != nil {
 			return nil, err
 		}
@@ -73,6 +74,58 @@ func (s *linuxSocket) leave(m *groupSocket) error {
 	err := g.release(m)
 	s.nudge()
 	return err
+}
+
+// relink implements driver. The kernel keeps a membership while the interface is down, and
+// loses it with the interface, or with what that has of IPv6. So it is made anew, by a
+// socket of its own, before the old one goes.
+func (s *linuxSocket) relink(device device) (err error) {
+	err = s.rebind(device)
+	g := &s.in.groups
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, m := range g.list {
+		if m.device.name != device.name {
+			continue
+		}
+		fd, failed := s.openGroup(m.at, device.index)
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("joining group %v on %s again: %w", m.at.Addr(), device.name, failed))
+			continue
+		}
+		_ = g.release(m) // nothing is lost with it
+		m.fd, m.device, m.drops = fd, device, dropCount{}
+		s.nudge()
+	}
+	return err
+}
+
+// rebind moves the sockets of a link-local address along, which is one of its interface's.
+func (s *linuxSocket) rebind(device device) (err error) {
+	if s.config.Local.Addr().Zone() != device.name {
+		return nil
+	}
+	for _, half := range []*sender{s.out, s.post} {
+		half.busy.Lock()
+		defer half.busy.Unlock()
+	}
+	if int(s.out.scope) == device.index || s.closed.Load() {
+		return nil
+	}
+	for _, o := range slices.Concat([]outlet{s.out.listen}, s.out.sources, s.out.bare) {
+		err = errors.Join(err, rebind(o.fd, device))
+	}
+	s.out.scope, s.post.scope = uint32(device.index), uint32(device.index)
+	return err
+}
+
+// rebind binds a socket to another interface than that by which it was bound to its address.
+func rebind(fd int, device device) error {
+	err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, device.index)
+	if err != nil {
+		return fmt.Errorf("binding to %s as it is now (Linux 5.0 or later, CAP_NET_RAW; else start vxtap anew): %w", device.name, err)
+	}
+	return nil
 }
 
 // release closes a group socket; mu is held.

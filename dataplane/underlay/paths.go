@@ -98,6 +98,14 @@ func (p *Paths) MTU(remote netip.Addr) (int, error) {
 	return p.asker.ask(p.local, remote)
 }
 
+// Way describes how packets to a remote leave this host, as its routes have it now. It is the
+// same text for as long as it is the same way; empty if there is none, or nobody to ask.
+func (p *Paths) Way(remote netip.Addr) string {
+	p.asking.Lock()
+	defer p.asking.Unlock()
+	return p.asker.way(p.local, remote)
+}
+
 // Close ends a Next that is under way.
 func (p *Paths) Close() (err error) {
 	p.once.Do(func() {

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
@@ -104,8 +105,9 @@ func setPathMTU(fd int, v6 bool, how int) error {
 
 // asker is a socket that the kernel refuses to send too much from, and says why.
 type asker struct {
-	fd    int
-	scope uint32 // index of the interface of a link-local address
+	fd     int
+	scope  uint32 // index of the interface of a link-local address
+	routes *netlink.Handle
 }
 
 // open opens it. The kernel answers as it does to the queues: of its path MTUs, or of the
@@ -113,6 +115,9 @@ type asker struct {
 func (a *asker) open(local netip.Addr, ignorePaths bool) (err error) {
 	if a.scope, err = scopeOf(local); err != nil {
 		return err
+	}
+	if a.routes, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+		return fmt.Errorf("asking for routes: %w", err)
 	}
 	a.fd, err = newSocket(Config{SendBuffer: DefaultSendBuffer}, netip.AddrPortFrom(local, 0))
 	if err != nil {
@@ -141,6 +146,10 @@ func (a *asker) close() {
 		unix.Close(a.fd)
 	}
 	a.fd = -1
+	if a.routes != nil {
+		a.routes.Close()
+		a.routes = nil
+	}
 }
 
 // ask sends what no interface takes, which the kernel refuses with the MTU in the error

@@ -22,4 +22,6 @@ func (a *asker) open(netip.Addr, bool) error { return nil }
 
 func (a *asker) ask(local, _ netip.Addr) (int, error) { return MTU(local) }
 
+func (a *asker) way(netip.Addr, netip.Addr) string { return "" }
+
 func (a *asker) close() {}

@@ -149,7 +149,9 @@ func (s *portableSocket) Close() error {
 }
 
 // join refuses: a socket that is bound to a group is not to be had everywhere.
-func (s *portableSocket) join(netip.AddrPort, int) (func() error, error) { return nil, errPortable }
+func (s *portableSocket) join(netip.AddrPort, device) (func() error, error) { return nil, errPortable }
+
+func (s *portableSocket) relink(device) error { return nil }
 
 // allowNoChecksum refuses: package net has no such sockets.
 func (s *portableSocket) allowNoChecksum() error { return errPortable }

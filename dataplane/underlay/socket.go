@@ -29,8 +29,11 @@ type driver interface {
 	Drops() uint64
 	Close() error
 
-	// join hears a group on the interface with an index, until leave is called.
-	join(at netip.AddrPort, device int) (leave func() error, err error)
+	// join hears a group on an interface, until leave is called.
+	join(at netip.AddrPort, device device) (leave func() error, err error)
+	// relink moves sockets along that are bound to an interface which was made again, for
+	// a group or a link-local address, to the index that it has now.
+	relink(device device) error
 	allowNoChecksum() error
 	// sendsFrom reports whether a port is one that datagrams leave from, beside the
 	// listening port.
