@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -31,6 +32,8 @@ type Agent struct {
 	load     func() (Spec, error)
 	hub      hub
 	removals sync.WaitGroup // of networks whose device is gone
+	watching sync.WaitGroup
+	state    atomic.Pointer[UnderlayState]
 
 	mu       sync.Mutex // also held while a network or port comes or goes
 	networks map[encap.VNI]*network
@@ -41,12 +44,14 @@ type network struct {
 	spec NetworkSpec
 	vtep *dataplane.Network
 	// mtu is that of ports without one of their own.
-	mtu int
+	mtu atomic.Int64
 	// origin says who may take it down.
 	origin origin
 	// members are its peers, if it is sealed.
 	members []netip.AddrPort
 	gone    chan struct{} // closed when it was taken down
+	// groupLost: its group's interface is gone, or down; guarded by the agent's mu.
+	groupLost bool
 
 	portsMu sync.Mutex // taken after the agent's mu
 	ports   []*port    // its own first, if it has one
@@ -113,8 +118,9 @@ func Open(cfg AgentConfig) (*Agent, error) {
 		Events:    a.event,
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, a.closeWatch())
 	}
+	a.watchUnderlay()
 	if cfg.Keys != nil {
 		a.sealing = newSealing(cfg.Keys, a.vtep.Node())
 		a.follower.start(a.followKeys)
@@ -149,7 +155,8 @@ func (a *Agent) add(spec NetworkSpec, from origin) (*network, error) {
 		a.sealing.leave(members)
 		return nil, err
 	}
-	made := &network{spec: spec, vtep: n, origin: from, members: members, mtu: own.MTU, gone: make(chan struct{})}
+	made := &network{spec: spec, vtep: n, origin: from, members: members, gone: make(chan struct{})}
+	made.mtu.Store(int64(own.MTU))
 	if err := a.fill(made, own); err != nil {
 		err = errors.Join(err, a.vtep.RemoveNetwork(spec.VNI))
 		a.sealing.leave(members)
@@ -243,8 +250,9 @@ func (a *Agent) Wait(ctx context.Context) error {
 // Close carries what is waiting, and removes what the agent made.
 func (a *Agent) Close() error {
 	a.follower.stop()
+	err := a.closeWatch()
 	a.hub.close()
-	err := a.vtep.Close()
+	err = errors.Join(err, a.vtep.Close())
 	a.removals.Wait()
 	return err
 }

@@ -41,10 +41,14 @@ func (a *Agent) network(vni encap.VNI) (*network, error) {
 
 // Node describes the node.
 func (a *Agent) Node() api.Node {
+	state := a.underlayState()
 	node := api.Node{
 		Version: a.version, Local: a.node.Local, Port: a.node.Port, Started: a.started,
 		Underlay: api.UnderlayInfo{
 			Driver:              a.underlay.Driver,
+			Interface:           state.Interface,
+			MTU:                 state.MTU,
+			Trouble:             state.Trouble,
 			Queues:              a.vtep.Workers(),
 			ReceiveBuffer:       a.underlay.ReceiveBuffer,
 			ReceiveBufferWanted: a.underlay.ReceiveBufferWanted,
@@ -63,7 +67,7 @@ func (a *Agent) Node() api.Node {
 func (a *Agent) describe(n *network) api.Network {
 	cfg, stats := n.vtep.Config(), n.vtep.Stats()
 	net := api.Network{
-		VNI: cfg.VNI, MTU: n.mtu,
+		VNI: cfg.VNI, MTU: int(n.mtu.Load()),
 		Learning: !cfg.NoLearning, Closed: cfg.Closed, MSSClamp: cfg.MSSClamp,
 		AgeingSeconds: uint32(max(cfg.Ageing, 0) / time.Second), MaxMACs: cfg.MaxMACs,
 		TTL: cfg.TTL, TOS: api.TOS{Fixed: cfg.FixedTOS, Value: cfg.TOS}, ReservedBits: api.Mask(cfg.ReservedBits),
@@ -74,7 +78,7 @@ func (a *Agent) describe(n *network) api.Network {
 		Ports: []api.Port{},
 	}
 	for _, p := range n.portList() {
-		net.MTU = min(net.MTU, p.device.MTU)
+		net.MTU = min(net.MTU, int(p.mtu.Load()))
 		net.Ports = append(net.Ports, describePort(p))
 	}
 	if net.Sealed {

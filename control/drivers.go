@@ -45,7 +45,8 @@ type Device struct {
 	Driver   string                 // for people
 	Drops    func() (uint64, error) // frames that the kernel dropped, as the ring was full
 	Offloads func() []Feature
-	Close    func() error // removes it
+	SetMTU   func(int) error // nil if it cannot be changed
+	Close    func() error    // removes it
 	// Unordered is why a flow may change its queue, and so overtake itself; nil if none
 	// does.
 	Unordered error
@@ -67,6 +68,8 @@ type Underlay struct {
 	// Join hears a multicast group on an interface, whose index it returns, until leave is
 	// called.
 	Join func(group netip.Addr, device string) (index uint32, leave func() error, err error)
+	// Watch tells what becomes of the interface and the routes; nil if nobody does.
+	Watch UnderlayWatch
 	// AllowNoChecksum readies the queues to send datagrams without UDP checksums.
 	AllowNoChecksum func() error
 }

@@ -18,7 +18,7 @@ func (a *Agent) interfaceMTU() int {
 // narrowPaths lists the paths that are narrower than the underlay's interface.
 func (a *Agent) narrowPaths() []api.Path {
 	list := []api.Path{}
-	widest := a.interfaceMTU()
+	widest := a.underlayState().MTU
 	for _, p := range a.vtep.Paths() {
 		if widest == 0 || p.MTU < widest {
 			list = append(list, api.Path{Remote: p.Remote, MTU: p.MTU, HoldsSeconds: uint32(p.Holds / time.Second)})

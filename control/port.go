@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"go.uber.org/zap"
 
@@ -29,6 +30,7 @@ type port struct {
 	spec   PortSpec // with everything filled in
 	device *Device
 	added  *PortSpec // what the request was that added it; nil: it is its network's own
+	mtu    atomic.Int64
 }
 
 // AddPort makes a device and puts it on a network. If it fails, what was made is taken away
@@ -107,6 +109,7 @@ func (a *Agent) openPort(n *network, spec PortSpec, added *PortSpec) (*port, err
 			zap.Stringer("vni", n.spec.VNI), zap.Error(d.Unordered))
 	}
 	p := &port{spec: spec, device: d, added: added}
+	p.mtu.Store(int64(d.MTU))
 	n.portsMu.Lock()
 	defer n.portsMu.Unlock()
 	n.ports = append(n.ports, p)
@@ -175,7 +178,7 @@ func (n *network) forget(p *port) {
 func describePort(p *port) api.Port {
 	d, spec := p.device, &p.spec
 	return api.Port{
-		Name: spec.Name, Kind: spec.Kind, Device: d.Name, MAC: d.MAC, MTU: d.MTU, NetNS: spec.NetNS, Driver: d.Driver,
+		Name: spec.Name, Kind: spec.Kind, Device: d.Name, MAC: d.MAC, MTU: int(p.mtu.Load()), NetNS: spec.NetNS, Driver: d.Driver,
 		Addresses: spec.Addresses, Routes: spec.Routes, Offloads: offloads(d.Offloads()), Notes: d.Notes, Added: p.added != nil,
 		Owner: spec.Owner, Aliases: spec.Aliases,
 	}
@@ -237,7 +240,7 @@ func portName(p *PortSpec) string {
 // fillMTU gives a port the MTU that the underlay leaves, unless it has one.
 func (a *Agent) fillMTU(n *NetworkSpec, p *PortSpec) error {
 	underlay, err := a.drivers.UnderlayMTU(a.node.Local)
-	room := min(encap.OverlayMTU(underlay, a.node.Local.Is6(), n.Sealed, 0), encap.MaxMTU)
+	room := a.room(underlay, n.Sealed)
 	switch {
 	case p.MTU == 0 && err != nil:
 		return fmt.Errorf("find the underlay's MTU (give one with --mtu): %w", err)
@@ -247,8 +250,7 @@ func (a *Agent) fillMTU(n *NetworkSpec, p *PortSpec) error {
 			return fmt.Errorf("the underlay's MTU of %d leaves too little: %w", underlay, err)
 		}
 	case err == nil && p.MTU > room:
-		a.log.Warn("the underlay cannot carry frames as long as the MTU allows; they are dropped, and their senders told",
-			zap.Stringer("vni", n.VNI), zap.Int("mtu", p.MTU), zap.Int("fits", room))
+		a.warnTooLong(n.VNI, p.Name, p.MTU, room)
 	}
 	return nil
 }

@@ -24,6 +24,11 @@ func (a *Agent) event(e dataplane.Event) {
 			Kind: api.EventPath, Remote: e.Remote.Addr(), MTU: e.PathMTU,
 			Message: "a link on the path is narrower than the underlay's interface; senders of larger frames are told",
 		}, nil, zap.Stringer("remote", e.Remote), zap.Int("mtu", e.PathMTU))
+	case e.Rerouted:
+		a.report(zap.InfoLevel, api.Event{
+			Kind: api.EventPath, Remote: e.Remote.Addr(),
+			Message: "the route is another; what was known of the path is forgotten",
+		}, nil, zap.Stringer("remote", e.Remote))
 	case e.Remote.IsValid():
 		a.report(zap.WarnLevel, api.Event{
 			Kind: api.EventRemote, Remote: e.Remote.Addr(),

@@ -101,7 +101,14 @@ func openUnderlay(node control.NodeSpec) (*control.Underlay, error) {
 		}
 		return nil, err
 	}
-	u.Paths = paths
+	watch, err := underlay.OpenWatch(queues, paths)
+	if err != nil {
+		for _, q := range queues {
+			q.Close()
+		}
+		return nil, errors.Join(err, paths.Close())
+	}
+	u.Paths, u.Watch = paths, underlayWatch{watch}
 	f := paths.Feature()
 	u.Features = append(u.Features, feature(f.Name, f.Err))
 	u.Join = func(group netip.Addr, device string) (uint32, func() error, error) {
@@ -147,7 +154,7 @@ func openTAP(spec control.DeviceSpec) (*control.Device, error) {
 		return nil, deviceError(err)
 	}
 	device := &control.Device{
-		Name: d.Name(), MAC: d.MAC(), MTU: d.MTU(), Driver: d.Driver(), Drops: d.Drops, Close: d.Close,
+		Name: d.Name(), MAC: d.MAC(), MTU: d.MTU(), Driver: d.Driver(), Drops: d.Drops, SetMTU: d.SetMTU, Close: d.Close,
 		Offloads: func() (list []control.Feature) {
 			for _, f := range d.Features() {
 				list = append(list, feature(f.Name, f.Err))

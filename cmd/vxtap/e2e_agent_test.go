@@ -232,6 +232,16 @@ func (c *child) ask(question func(context.Context) error) {
 	check(c.t, question(ctx))
 }
 
+// node returns what vxtap says of itself.
+func (c *child) node() (n api.Node) {
+	c.t.Helper()
+	c.ask(func(ctx context.Context) (err error) {
+		n, err = c.api.Node(ctx)
+		return err
+	})
+	return n
+}
+
 // network returns what vxtap says of its only network.
 func (c *child) network() (n api.Network) {
 	c.t.Helper()

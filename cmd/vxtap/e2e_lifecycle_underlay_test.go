@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -15,7 +16,7 @@ import (
 )
 
 // The underlay may go away and come back under a running vxtap. Meanwhile frames are
-// dropped as unreachable; afterwards they flow again, without a restart.
+// dropped as unreachable; afterwards they flow again, without a restart. Either is told.
 func TestUnderlayComesBack(t *testing.T) {
 	t.Parallel()
 	for _, driver := range []string{"auto", "off"} {
@@ -34,14 +35,14 @@ func TestUnderlayComesBack(t *testing.T) {
 				if family.other != "" {
 					check(t, o.a.AddAddress("eth0", netip.MustParsePrefix(family.other)))
 				}
-				o.during(func() { check(t, o.a.Netlink().AddrDel(o.eth0(), addr)) })
+				o.during("no interface has address "+family.local, func() { check(t, o.a.Netlink().AddrDel(o.eth0(), addr)) })
 				o.after(func() { check(t, o.a.AddAddress("eth0", netip.MustParsePrefix(family.prefix))) })
 			})
 		}
 		t.Run("interface "+driver, func(t *testing.T) {
 			t.Parallel()
 			o := newOutage(t, driver, "10.9.0.1", "10.9.0.2")
-			o.during(func() { check(t, o.a.Netlink().LinkSetDown(o.eth0())) })
+			o.during("interface eth0 with address 10.9.0.1 is down", func() { check(t, o.a.Netlink().LinkSetDown(o.eth0())) })
 			o.after(func() { check(t, o.a.Netlink().LinkSetUp(o.eth0())) })
 		})
 	}
@@ -52,6 +53,7 @@ type outage struct {
 	t        *testing.T
 	a, b     *netlab.Host
 	va, vb   *child
+	events   *eventLog // of va
 	injected map[*netlab.Host]uint64
 }
 
@@ -62,6 +64,7 @@ func newOutage(t *testing.T, driver, local, remote string) *outage {
 	o := &outage{t: t, a: a, b: b, injected: make(map[*netlab.Host]uint64)}
 	o.va = startVXTAP(t, a, "--vni", "42", "--local", local, "--remote", remote, "--offload", driver)
 	o.vb = startVXTAP(t, b, "--vni", "42", "--local", remote, "--remote", local, "--offload", driver)
+	o.events = listenTo(o.va)
 	o.flowBothWays()
 	return o
 }
@@ -102,11 +105,16 @@ func (o *outage) settled() (out api.Direction) {
 	return out
 }
 
-// during begins the outage, and expects each frame to be dropped as unreachable.
-func (o *outage) during(begin func()) {
+// during begins the outage, and expects it to be told, and each frame to be dropped as
+// unreachable.
+func (o *outage) during(trouble string, begin func()) {
 	o.t.Helper()
 	before := o.settled()
 	begin()
+	o.events.wait(api.EventUnderlay, trouble)
+	if u := o.va.node().Underlay; !strings.Contains(u.Trouble, trouble) {
+		o.t.Errorf("the underlay is shown as %+v", u)
+	}
 	const frames = 5
 	for range frames {
 		o.inject(o.a)
@@ -116,9 +124,13 @@ func (o *outage) during(begin func()) {
 	}
 }
 
-// after ends the outage, and expects frames to flow again both ways.
+// after ends the outage, and expects that to be told, and frames to flow again both ways.
 func (o *outage) after(end func()) {
 	o.t.Helper()
 	end()
+	o.events.wait(api.EventUnderlay, "the underlay is usable")
+	if u := o.va.node().Underlay; u.Trouble != "" || u.Interface != "eth0" || u.MTU != 1500 {
+		o.t.Errorf("the underlay is shown as %+v", u)
+	}
 	o.flowBothWays()
 }

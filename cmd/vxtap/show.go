@@ -41,6 +41,7 @@ func describeNode(n *api.Node, now time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "node %v port %d, version %s, up %v\n", n.Local, n.Port, n.Version, now.Sub(n.Started).Truncate(time.Second))
 	fmt.Fprintf(&b, "underlay %s, queues %d, receive buffer %s\n", n.Underlay.Driver, n.Underlay.Queues, receiveBuffer(&n.Underlay))
+	describeInterface(&b, &n.Underlay)
 	describeOffloads(&b, n.Underlay.Offloads)
 	if refused := n.Underlay.TrainsRefused; refused > 0 {
 		fmt.Fprintf(&b, "  trains are refused by the routes to %d remotes, whose datagrams are sent one by one\n", refused)
@@ -54,6 +55,16 @@ func describeNode(n *api.Node, now time.Time) string {
 		b.WriteString("\nno networks\n")
 	}
 	return b.String()
+}
+
+// describeInterface says by which interface the tunnel goes, and what is wrong with it.
+func describeInterface(b *strings.Builder, u *api.UnderlayInfo) {
+	if u.Interface != "" {
+		fmt.Fprintf(b, "  interface %s mtu %d\n", u.Interface, u.MTU)
+	}
+	if u.Trouble != "" {
+		fmt.Fprintf(b, "  not usable: %s\n", u.Trouble)
+	}
 }
 
 func describePaths(b *strings.Builder, list []api.Path) {

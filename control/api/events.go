@@ -20,7 +20,8 @@ const (
 	EventPortGone       EventKind = "port_gone"       // a device failed or was removed, or its namespace
 	EventSession        EventKind = "session"         // with a peer of sealed networks: up, renewed, gone
 	EventRemote         EventKind = "remote"          // a route is slower than others
-	EventPath           EventKind = "path"            // the path MTU to a remote was found out
+	EventPath           EventKind = "path"            // the path MTU to a remote was found out, or forgotten
+	EventUnderlay       EventKind = "underlay"        // the interface, the address or its MTU changed
 	EventMAC            EventKind = "mac"             // one that moves to and fro is held
 	EventReloaded       EventKind = "reloaded"
 	EventReloadFailed   EventKind = "reload_failed" // what ran before still does
@@ -35,7 +36,7 @@ type Event struct {
 	Port    string     `json:"port,omitempty"`
 	Remote  netip.Addr `json:"remote,omitzero"`
 	MAC     encap.MAC  `json:"mac,omitzero"`
-	MTU     int        `json:"mtu,omitempty"` // of a path, in bytes of IP packet
+	MTU     int        `json:"mtu,omitempty"` // of what it is about, in bytes of IP packet
 	Message string     `json:"message"`       // one line for people
 	// Missed is how many events before this one were not told, as they were read too
 	// slowly.

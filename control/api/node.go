@@ -21,6 +21,11 @@ type Node struct {
 type UnderlayInfo struct {
 	Driver string `json:"driver"` // "linux" or "portable"
 	Queues int    `json:"queues"` // workers in each direction
+	// Interface has the local address; empty if none has, or it is not known.
+	Interface string `json:"interface,omitempty"`
+	MTU       int    `json:"mtu,omitempty"` // of it, in bytes of IP packet
+	// Trouble says what keeps datagrams from being sent or received, and what to do about it.
+	Trouble string `json:"trouble,omitempty"`
 	// ReceiveBuffer is what the kernel granted each receiving socket, in bytes, and
 	// ReceiveBufferWanted what it was asked for.
 	ReceiveBuffer       int       `json:"receive_buffer"`

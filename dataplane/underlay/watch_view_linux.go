@@ -68,16 +68,15 @@ func (v *view) everywhere() netip.Prefix {
 	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 }
 
-// replace has the view be what was listed, and returns the interfaces that have changed.
+// replace has the view be what was listed, and returns the interfaces that may have changed:
+// one that looks as it did may have been made anew.
 func (v *view) replace(links []netlink.Link, addrs []netlink.Addr) (changed []Link) {
 	old := v.links
 	v.links, v.holders = make(map[int]linkState), make(map[holding]addressState)
 	for _, l := range links {
 		index, now := l.Attrs().Index, stateOf(l)
 		v.links[index] = now
-		if was, known := old[index]; !known || was != now {
-			changed = append(changed, Link{Name: now.name, Index: uint32(index), Up: now.ready()})
-		}
+		changed = append(changed, Link{Name: now.name, Index: uint32(index), Up: now.ready()})
 	}
 	for index, was := range old {
 		if _, there := v.links[index]; !there {

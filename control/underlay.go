@@ -1,0 +1,230 @@
+package control
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+
+	"go.uber.org/zap"
+
+	"github.com/vxtap/vxtap/control/api"
+	"github.com/vxtap/vxtap/encap"
+)
+
+// UnderlayWatch tells what becomes of the interface with the local address, and of routes.
+// Next and State belong to one goroutine.
+type UnderlayWatch interface {
+	// State is what it was when Next returned, or at the beginning.
+	State() UnderlayState
+	// Next blocks until something has changed. After Close the error is net.ErrClosed.
+	Next() (UnderlayChange, error)
+	// Close ends a Next that is under way.
+	Close() error
+}
+
+// UnderlayState is what has become of the interface with the local address.
+type UnderlayState struct {
+	Interface string // empty if none has the address
+	MTU       int    // in bytes of IP packet; 0 if it is not known
+	Trouble   string // what keeps datagrams from being sent or received; empty if nothing is known to
+}
+
+// UnderlayChange is what has changed, and how things are now.
+type UnderlayChange struct {
+	State  UnderlayState
+	Routes []netip.Prefix // destinations to which the route may be another
+	Links  []UnderlayLink // interfaces that came, went, or are in another state
+}
+
+// UnderlayLink is an interface that has changed.
+type UnderlayLink struct {
+	Name  string
+	Index uint32
+	Up    bool  // it is there, and takes packets
+	Err   error // why sockets that were bound to it could not be moved to it as it is now
+}
+
+// watchUnderlay begins to follow the underlay.
+func (a *Agent) watchUnderlay() {
+	a.setUnderlayState(UnderlayState{})
+	if a.underlay.Watch == nil {
+		return
+	}
+	a.setUnderlayState(a.underlay.Watch.State())
+	if s := a.underlayState(); s.Trouble != "" {
+		a.reportTrouble(s)
+	}
+	a.watching.Go(a.followUnderlay)
+}
+
+// closeWatch ends that. It may be called if nothing was begun.
+func (a *Agent) closeWatch() (err error) {
+	if a.underlay.Watch != nil {
+		err = a.underlay.Watch.Close()
+	}
+	a.watching.Wait()
+	return err
+}
+
+// followUnderlay keeps to what becomes of the underlay until the watch is closed.
+func (a *Agent) followUnderlay() {
+	for {
+		change, err := a.underlay.Watch.Next()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			a.report(zap.ErrorLevel, api.Event{
+				Kind: api.EventUnderlay, Message: "changes of the underlay are not followed any more; start vxtap anew for that",
+			}, err)
+			return
+		}
+		a.underlayChanged(&change)
+	}
+}
+
+func (a *Agent) underlayState() UnderlayState { return *a.state.Load() }
+
+// setUnderlayState notes how things are. While no interface has the address, its last MTU
+// is as good as any.
+func (a *Agent) setUnderlayState(s UnderlayState) {
+	if was := a.state.Load(); s.MTU == 0 && was != nil {
+		s.MTU = was.MTU
+	}
+	if s.MTU == 0 {
+		s.MTU = a.interfaceMTU()
+	}
+	a.state.Store(&s)
+}
+
+// underlayChanged says what has changed, and has the VTEP and the devices follow.
+func (a *Agent) underlayChanged(c *UnderlayChange) {
+	was := a.underlayState()
+	a.setUnderlayState(c.State)
+	now := a.underlayState()
+	switch {
+	case now.Trouble != "" && now.Trouble != was.Trouble:
+		a.reportTrouble(now)
+	case now.Trouble == "" && (was.Trouble != "" || was.Interface != now.Interface):
+		a.report(zap.InfoLevel, api.Event{Kind: api.EventUnderlay, Message: "the underlay is usable, the local address is on interface " + now.Interface}, nil)
+	}
+	if now.MTU != was.MTU {
+		a.vtep.SetMTU(now.MTU)
+		a.report(zap.InfoLevel, api.Event{Kind: api.EventUnderlay, MTU: now.MTU, Message: "the underlay's interface has another MTU"}, nil,
+			zap.String("interface", now.Interface), zap.Int("mtu", now.MTU), zap.Int("before", was.MTU))
+	}
+	a.followLinks(c.Links, now.MTU, now.MTU != was.MTU)
+	if len(c.Routes) > 0 {
+		a.vtep.RoutesChanged(c.Routes)
+	}
+}
+
+func (a *Agent) reportTrouble(s UnderlayState) {
+	a.report(zap.WarnLevel, api.Event{Kind: api.EventUnderlay, Message: "the underlay is not usable: " + s.Trouble}, nil)
+}
+
+// followLinks has the networks follow interfaces that have changed, and the MTU if that has.
+func (a *Agent) followLinks(links []UnderlayLink, mtu int, changed bool) {
+	for i := range links {
+		if err := links[i].Err; err != nil {
+			a.report(zap.WarnLevel, api.Event{Kind: api.EventUnderlay, Message: "interface " + links[i].Name + " is another now, and not all sockets could follow"}, err)
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, n := range a.networks {
+		for i := range links {
+			if n.spec.Group.IsValid() && n.spec.groupDevice() == links[i].Name {
+				a.followGroup(n, &links[i])
+			}
+		}
+		if changed {
+			a.followMTU(n, mtu)
+		}
+	}
+}
+
+// followGroup has a network reach its group by an interface as it is now; a.mu is held.
+func (a *Agent) followGroup(n *network, l *UnderlayLink) {
+	was := n.groupLost
+	n.groupLost = !l.Up || l.Err != nil
+	if l.Up {
+		n.vtep.SetGroupInterface(l.Index)
+	}
+	e := api.Event{Kind: api.EventUnderlay, VNI: n.spec.VNI}
+	fields := []zap.Field{zap.Stringer("vni", n.spec.VNI), zap.Stringer("group", n.spec.Group), zap.String("dev", l.Name)}
+	switch {
+	case n.groupLost && !was:
+		e.Message = "the group's interface " + l.Name + " is down or gone; nothing goes to the group, or comes from it, until it is back"
+		a.report(zap.WarnLevel, e, nil, fields...)
+	case was && !n.groupLost:
+		e.Message = "the group's interface " + l.Name + " is back, and the group joined"
+		a.report(zap.InfoLevel, e, nil, fields...)
+	}
+}
+
+// followMTU gives a network's ports the MTU that the underlay leaves, those that are to have
+// that; a.mu is held.
+func (a *Agent) followMTU(n *network, underlay int) {
+	room := a.room(underlay, n.spec.Sealed)
+	if n.spec.Port.MTU == 0 {
+		n.mtu.Store(int64(follows(int(n.mtu.Load()), room)))
+	}
+	for _, p := range n.portList() {
+		has := int(p.mtu.Load())
+		fixed := n.spec.Port.MTU != 0 || p.added != nil && p.added.MTU != 0
+		if to := follows(has, room); !fixed && to != has && a.setPortMTU(n, p, to) {
+			has = to
+		}
+		if has > room {
+			a.warnTooLong(n.spec.VNI, p.spec.Name, has, room)
+		}
+	}
+}
+
+// follows is the MTU of a device once there is another room for it. IPv6 would be gone from a
+// device with less than it needs (RFC 8200 section 5), addresses and all, and not come back:
+// one that had that much keeps it.
+func follows(has, room int) int {
+	switch {
+	case has >= minMTU6:
+		return max(room, minMTU6)
+	case room < encap.MinMTU:
+		return has
+	}
+	return room
+}
+
+// setPortMTU gives a port's device another MTU, and reports whether it has it.
+func (a *Agent) setPortMTU(n *network, p *port, mtu int) bool {
+	if p.device.SetMTU == nil {
+		return false
+	}
+	e := api.Event{Kind: api.EventUnderlay, VNI: n.spec.VNI, Port: p.spec.Name, MTU: mtu}
+	fields := []zap.Field{zap.Stringer("vni", n.spec.VNI), zap.String("port", p.spec.Name), zap.Int("mtu", mtu)}
+	err := p.device.SetMTU(mtu)
+	if err == nil {
+		err = n.vtep.SetPortMTU(p.spec.Name, mtu)
+	}
+	if err != nil {
+		e.Message = "the device's MTU could not follow the underlay's"
+		a.report(zap.WarnLevel, e, err, fields...)
+		return false
+	}
+	p.mtu.Store(int64(mtu))
+	e.Kind, e.Message = api.EventNetworkChanged, "the device has another MTU, as the underlay has"
+	a.report(zap.InfoLevel, e, nil, fields...)
+	return true
+}
+
+// room is what an underlay's MTU leaves for the packets of a network.
+func (a *Agent) room(underlay int, sealed bool) int {
+	return min(encap.OverlayMTU(underlay, a.node.Local.Is6(), sealed, 0), encap.MaxMTU)
+}
+
+func (a *Agent) warnTooLong(vni encap.VNI, port string, mtu, fits int) {
+	a.report(zap.WarnLevel, api.Event{
+		Kind: api.EventUnderlay, VNI: vni, Port: port, MTU: fits,
+		Message: "the underlay cannot carry frames as long as the MTU allows; they are dropped, and their senders told",
+	}, nil, zap.Stringer("vni", vni), zap.String("port", port), zap.Int("mtu", mtu), zap.Int("fits", fits))
+}
