@@ -26,9 +26,10 @@ const (
 
 // test loads a number from the packet and compares it.
 type test struct {
-	load []bpf.Instruction
-	cond bpf.JumpTest
-	with uint32
+	load  []bpf.Instruction
+	cond  bpf.JumpTest
+	with  uint32
+	withX bool // rather with register X, which load has left there
 }
 
 func allOf(list ...*node) *node { return join(and, list) }
@@ -44,7 +45,7 @@ func join(k kind, list []*node) *node {
 }
 
 func compare(cond bpf.JumpTest, with uint32, load ...bpf.Instruction) *node {
-	return &node{kind: isTest, test: test{load, cond, with}}
+	return &node{kind: isTest, test: test{load: load, cond: cond, with: with}}
 }
 
 // program is instructions in reverse, as all jumps lead forwards: when one is written its
@@ -89,11 +90,7 @@ func (p *program) write(n *node, yes, no int) (begin int) {
 	}
 	yes, no = p.reach(yes), p.reach(no)
 	yes = p.reach(yes) // the way to no may have come between
-	here := len(*p)
-	begin = p.put(bpf.JumpIf{
-		Cond: n.test.cond, Val: n.test.with,
-		SkipTrue: uint8(here - yes), SkipFalse: uint8(here - no),
-	})
+	begin = p.put(n.test.jump(uint8(len(*p)-yes), uint8(len(*p)-no)))
 	for _, load := range slices.Backward(n.test.load) {
 		begin = p.put(load)
 	}
@@ -107,4 +104,12 @@ func (p *program) reach(place int) int {
 		return p.put(bpf.Jump{Skip: uint32(here - place)})
 	}
 	return place
+}
+
+// jump is the comparison, that goes on so many instructions further.
+func (t *test) jump(yes, no uint8) bpf.Instruction {
+	if t.withX {
+		return bpf.JumpIfX{Cond: t.cond, SkipTrue: yes, SkipFalse: no}
+	}
+	return bpf.JumpIf{Cond: t.cond, Val: t.with, SkipTrue: yes, SkipFalse: no}
 }

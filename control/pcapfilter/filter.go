@@ -10,8 +10,16 @@
 //	ether [src|dst] [host] MAC                     [ether|ip|ip6] proto P
 //	[ether|ip|ip6] broadcast or multicast          vlan [ID]
 //	ip, ip6, arp, rarp, tcp, udp, sctp, icmp, icmp6, less LEN, greater LEN
+//	NUMBER = NUMBER, and !=, <, <=, >, >=
 //
-// Names of hosts are not looked up. What reads single bytes, as tcp[13], is not there.
+// where a number is written in digits, is one of libpcap's names (tcpflags, tcp-syn, icmptype,
+// icmp-echo, icmp6type, ...), is the packet's len, or bytes of it, one unless the size is given:
+// PROTO[NUMBER] or PROTO[NUMBER:SIZE] with ether, ip, ip6, arp, rarp, tcp, udp, sctp, icmp or
+// icmp6. Numbers can be joined by + - * / % & | ^ << >> and parentheses. A packet without a
+// layer that is read is not matched, whatever the relation; libpcap asks that only of what is
+// to the left of operators, and reads what is to the right from any packet.
+//
+// Names of hosts are not looked up.
 package pcapfilter
 
 import (

@@ -60,7 +60,8 @@ func TestRawIP(t *testing.T) {
 	const header = 14
 	for _, expression := range expressions {
 		if strings.Contains(expression, "ether") || strings.Contains(expression, "vlan") || strings.Contains(expression, "arp") ||
-			strings.Contains(expression, "cast") || strings.Contains(expression, "less") || strings.Contains(expression, "greater") {
+			strings.Contains(expression, "cast") || strings.Contains(expression, "less") || strings.Contains(expression, "greater") ||
+			strings.Contains(expression, "len") || strings.Contains(expression, "ip[-") || strings.Contains(expression, "ip[1 -") {
 			continue
 		}
 		framed, raw := compile(t, expression, pcapfilter.Ethernet), compile(t, expression, pcapfilter.RawIP)
@@ -85,28 +86,45 @@ func TestRawIP(t *testing.T) {
 
 func TestBadExpressions(t *testing.T) {
 	for expression, says := range map[string]string{
-		"frob":                      `unexpected "frob" at column 1: want something like host, net, port or a protocol`,
-		"host":                      "it ends where an address, a port or a number is missing",
-		"host example.org":          `"example.org" is no address of a host; names are not looked up`,
-		"tcp and":                   "it ends where an address, a port or a number is missing",
-		"(tcp":                      "it ends where a closing parenthesis is missing",
-		"tcp)":                      `unexpected ")" at column 4`,
-		"port 65536":                `bad port "65536"`,
-		"portrange 1-x":             `bad port "x"`,
-		"ip port 80":                "ip has no ports",
-		"tcp host 10.9.0.1":         "tcp has no address",
-		"ip host fd09::1":           "ip has no address fd09::1",
-		"net 10.9.0.1/16":           "want 10.9.0.0/16",
-		"net 10.9.0.0 mask 1.2.3.4": `bad mask "1.2.3.4"`,
-		"ether host 10.9.0.1":       "want ether host with a MAC",
-		"vlan 4096":                 "want a number from 0 to 4095",
-		"less x":                    `unexpected "x" at column 6: want a number`,
-		"ether proto 5":             `bad protocol "5"`,
-		"ip broadcast":              "want ether broadcast",
-		"tcp tcp":                   `unexpected "tcp" at column 5: want and, or, or the end`,
-		"tcp & udp":                 `"&" is no address of a host`,
-		"tcp[13] = 2":               `tcp[13]`,
-		strings.Repeat("(", 200):    "deeper than 100",
+		"frob":                              `unexpected "frob" at column 1: want something like host, net, port or a protocol`,
+		"host":                              "it ends where an address, a port or a number is missing",
+		"host example.org":                  `"example.org" is no address of a host; names are not looked up`,
+		"tcp and":                           "it ends where an address, a port or a number is missing",
+		"(tcp":                              "it ends where a closing parenthesis is missing",
+		"tcp)":                              `unexpected ")" at column 4`,
+		"port 65536":                        `bad port "65536"`,
+		"portrange 1-x":                     `bad port "x"`,
+		"ip port 80":                        "ip has no ports",
+		"tcp host 10.9.0.1":                 "tcp has no address",
+		"ip host fd09::1":                   "ip has no address fd09::1",
+		"net 10.9.0.1/16":                   "want 10.9.0.0/16",
+		"net 10.9.0.0 mask 1.2.3.4":         `bad mask "1.2.3.4"`,
+		"ether host 10.9.0.1":               "want ether host with a MAC",
+		"vlan 4096":                         "want a number from 0 to 4095",
+		"less x":                            `unexpected "x" at column 6: want a number`,
+		"ether proto 5":                     `bad protocol "5"`,
+		"ip broadcast":                      "want ether broadcast",
+		"tcp tcp":                           `unexpected "tcp" at column 5: want and, or, or the end`,
+		"tcp & udp":                         `unexpected "&" at column 5: want and, or, or the end`,
+		"net 10.9.0.0/":                     "it ends where the length of a prefix is missing",
+		"tcp[13]":                           "it ends where =, !=, <, <=, > or >= is missing",
+		"tcp[13] udp":                       `unexpected "udp" at column 9: want =, !=, <, <=, > or >=`,
+		"tcp[13] =":                         "it ends where a number, len, or bytes like tcp[13] is missing",
+		"tcp[13 = 2":                        `unexpected "=" at column 8: want a closing bracket`,
+		"tcp[x] = 2":                        `unexpected "x" at column 5: want a number, len, or bytes like tcp[13]`,
+		"tcp[13:3] = 2":                     `unexpected "3" at column 8: want 1, 2 or 4 bytes`,
+		"tcp[13] = 2 = 2":                   `unexpected "=" at column 13: want and, or, or the end`,
+		"ip[0] = 4294967296":                `unexpected "4294967296" at column 9`,
+		"len = 5 / (3 - 3)":                 "a division by zero at column 9",
+		"len = 5 % 0":                       "a division by zero at column 9",
+		"len = 1 << 32":                     "a shift by more than 31 bits at column 9",
+		"(4 << 32) = len":                   "a shift by more than 31 bits at column 4",
+		"(len + 3) 5":                       `unexpected ")" at column 9: want =, !=, <, <=, > or >=`,
+		"port 80 or len = 1 or 443":         `unexpected "443" at column 23: want something like host, net, port or a protocol`,
+		"igmp[0] = 1":                       `unexpected "igmp" at column 1`,
+		"len = " + strings.Repeat("(", 200): "deeper than 100",
+		"len = " + strings.Repeat("1 + (len - ", 20) + "1" + strings.Repeat(")", 20): "use fewer parentheses",
+		strings.Repeat("(", 200): "deeper than 100",
 	} {
 		_, err := pcapfilter.Compile(expression, pcapfilter.Ethernet)
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") {

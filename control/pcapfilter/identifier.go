@@ -15,6 +15,13 @@ func (p *parser) identifier(q qualifiers) (*node, error) {
 	}
 	w := p.words[p.at]
 	p.at++
+	if p.take("/") { // the length of a prefix
+		if p.at == len(p.words) {
+			return nil, p.unexpected("the length of a prefix")
+		}
+		w.text += "/" + p.words[p.at].text
+		p.at++
+	}
 	n, err := p.meaning(q, w.text)
 	if err != nil {
 		err = fmt.Errorf("%w (at column %d)", err, w.at+1)

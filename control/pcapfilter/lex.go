@@ -10,37 +10,56 @@ type word struct {
 	quoted bool
 }
 
-// split cuts an expression into words. Parentheses and ! stand for themselves, && and ||
-// are the words and and or.
+const (
+	spaces = " \t\r\n"
+	// signs end a word, and are words.
+	signs = "()!&|[]<>=+*/%^"
+)
+
+// isSign reports whether a word is one of signs, or of longSigns that are no names.
+func (w *word) isSign() bool { return strings.IndexAny(w.text, signs+"-") == 0 }
+
+// longSigns are those of two characters, and what they are called here.
+var longSigns = map[string]string{"&&": "and", "||": "or", "!=": "!=", "<=": "<=", ">=": ">=", "==": "=", "<<": "<<", ">>": ">>"}
+
+// split cuts an expression into words. && and || are the words and and or, ! is not. Within
+// brackets a colon is a word; elsewhere it is a part of addresses, as - is of ranges unless a
+// word begins with it.
 func split(s string) (words []word) {
+	brackets := 0
 	for i := 0; i < len(s); {
-		switch c := s[i]; {
-		case strings.IndexByte(" \t\r\n", c) >= 0:
+		c, two := s[i], s[i:min(i+2, len(s))]
+		text, end := s[i:i+1], i+1
+		switch name, long := longSigns[two]; {
+		case strings.IndexByte(spaces, c) >= 0:
 			i++
-		case c == '(' || c == ')':
-			words = append(words, word{text: s[i : i+1], at: i})
-			i++
+			continue
+		case long:
+			text, end = name, i+2
 		case c == '!':
-			words = append(words, word{text: "not", at: i})
-			i++
-		case strings.HasPrefix(s[i:], "&&"):
-			words = append(words, word{text: "and", at: i})
-			i += 2
-		case strings.HasPrefix(s[i:], "||"):
-			words = append(words, word{text: "or", at: i})
-			i += 2
+			text = "not"
+		case c == '-', c == ':' && brackets > 0, strings.IndexByte(signs, c) >= 0:
 		default:
-			n := strings.IndexAny(s[i:], " \t\r\n()!&|")
-			switch n {
-			case -1:
-				n = len(s) - i
-			case 0: // a lone & or |
-				n = 1
+			stop := spaces + signs
+			if brackets > 0 {
+				stop += ":"
 			}
-			text, quoted := strings.CutPrefix(s[i:i+n], `\`)
-			words = append(words, word{text, i, quoted})
-			i += n
+			n := strings.IndexAny(s[i:], stop)
+			if n < 0 {
+				n = len(s) - i
+			}
+			end = i + n
+			text = s[i:end]
 		}
+		switch text {
+		case "[":
+			brackets++
+		case "]":
+			brackets = max(0, brackets-1)
+		}
+		text, quoted := strings.CutPrefix(text, `\`)
+		words = append(words, word{text, i, quoted})
+		i = end
 	}
 	return words
 }

@@ -36,7 +36,7 @@ var (
 	protocols  = []string{"ether", "ip", "ip6", "arp", "rarp", "tcp", "udp", "sctp", "icmp", "icmp6"}
 	kinds      = []string{"host", "net", "port", "portrange", "proto"}
 	directions = map[string]direction{"src": src, "dst": dst}
-	others     = []string{"vlan", "less", "greater", "broadcast", "multicast", "and", "or", "not", "(", ")", "mask"}
+	others     = []string{"vlan", "less", "greater", "broadcast", "multicast", "and", "or", "not", "(", ")", "mask", "len"}
 )
 
 func (p *parser) parse() (*node, error) {
@@ -121,6 +121,9 @@ func (p *parser) term() (*node, error) {
 }
 
 func (p *parser) primitive() (*node, error) {
+	if n, err := p.relation(); n != nil || err != nil {
+		return n, err
+	}
 	switch {
 	case p.take("("):
 		n, err := p.expression()
@@ -167,7 +170,7 @@ func (p *parser) isIdentifier() bool {
 	}
 	w := p.words[p.at]
 	_, dir := directions[w.text]
-	return w.quoted || !dir && !slices.Contains(protocols, w.text) && !slices.Contains(kinds, w.text) && !slices.Contains(others, w.text)
+	return w.quoted || !w.isSign() && !dir && !slices.Contains(protocols, w.text) && !slices.Contains(kinds, w.text) && !slices.Contains(others, w.text)
 }
 
 // qualifiers reads those that there are.

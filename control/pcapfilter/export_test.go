@@ -1,0 +1,4 @@
+package pcapfilter
+
+// Constants are the names of numbers.
+var Constants = constants
