@@ -31,12 +31,16 @@ func listenTo(c *child) *eventLog {
 	t := c.t.(*testing.T)
 	l := &eventLog{t, make(chan api.Event, 1000)}
 	ctx, cancel := context.WithCancel(context.Background())
-	ready, done := make(chan struct{}), make(chan error, 1)
+	ready, done := make(chan struct{}), make(chan struct{})
 	go func() {
-		done <- c.api.Events(ctx, func() { close(ready) }, func(e api.Event) error {
+		defer close(done)
+		err := c.api.Events(ctx, func() { close(ready) }, func(e api.Event) error {
 			l.events <- e
 			return nil
 		})
+		if err != nil && ctx.Err() == nil {
+			t.Error("events: ", err)
+		}
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -44,9 +48,8 @@ func listenTo(c *child) *eventLog {
 	})
 	select {
 	case <-ready:
-	case err := <-done:
-		done <- err
-		t.Fatal("events: ", err)
+	case <-done:
+		t.FailNow()
 	}
 	return l
 }
