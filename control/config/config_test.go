@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -104,7 +105,8 @@ func TestMistakes(t *testing.T) {
 		{"- a\n", "f:1:1: want keys with values"},
 		{"\tlocal: 10.9.0.1\n", "f:1:"},
 		{"networks:\n\t- vni: 1\n", "f:2:1: found character '\\t' that cannot start any token"},
-		{node + "local: 10.9.0.2\n", "f:2:1: "},
+		{node + "local: 10.9.0.2\n", `f:2:1: mapping key "local" already defined at [1:1]`},
+		{node + "networks: []\nnetworks: []\n", `f:3:1: mapping key "networks" already defined at [2:1]`},
 		{node + node + "a\n", "f:2:1: "},
 		{node + "port: 0\n", `f:2:7: port: bad port "0"`},
 		{node + "port: 65536\n", "f:2:7: port: bad port"},
@@ -137,6 +139,7 @@ func TestMistakes(t *testing.T) {
 		{net("fdb: {02:42:00:00:00:02: 10.9.0.2}"), "f:4:"},
 		{net("tap: |\n    x"), "f:4:8: no value has more than one line"},
 		{net("tap: &a x"), "f:4:8: anchors and aliases are not taken"},
+		{"a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n", "f:1:4: anchors and aliases are not taken"},
 		{net("tap: *a"), "f:4:8: anchors and aliases are not taken"},
 		{net("<<: x"), "f:4:3: merging is not taken"},
 		{net("tap: !!str x"), "f:4:8: tags are not taken"},
@@ -186,6 +189,20 @@ func TestLargeFiles(t *testing.T) {
 	}
 	if _, err := read(many.String()); err != nil {
 		t.Error(err)
+	}
+	huge := t.TempDir() + "/huge"
+	if err := errors.Join(os.WriteFile(huge, []byte(node), 0o600), os.Truncate(huge, 100<<20)); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := config.Load(huge, control.Words(nil))
+	runtime.ReadMemStats(&after)
+	if err == nil || !strings.Contains(err.Error(), "more than 1048576 bytes") {
+		t.Errorf("100 MB: %v", err)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 16<<20 {
+		t.Errorf("100 MB took %d bytes of memory to refuse", n)
 	}
 	if _, err := config.Load("/dev/zero", control.Words(nil)); err == nil || !strings.Contains(err.Error(), "more than") {
 		t.Errorf("a file without end: %v", err)
