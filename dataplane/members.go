@@ -56,8 +56,15 @@ func (n *Network) checkMember(addr netip.AddrPort) error {
 	return nil
 }
 
-// newDestination returns a destination for remotes; in a sealed network all are members.
+// newDestination returns a destination for remotes that were named, by a user or by control; in
+// a sealed network all are members.
 func (n *Network) newDestination(remotes ...netip.AddrPort) *destination {
+	n.roomFor(remotes)
+	return n.newLearned(remotes...)
+}
+
+// newLearned is newDestination for a remote that was only heard of.
+func (n *Network) newLearned(remotes ...netip.AddrPort) *destination {
 	d := &destination{remotes: remotes, paths: make([]path, len(remotes)), network: n}
 	for i, r := range remotes {
 		at := r.Addr()

@@ -224,7 +224,7 @@ func (n *Network) learn(s sighting, now uint32) (e Event, quiet bool) {
 	if CheckRemote(n.vtep.cfg.Local, s.remote) != nil {
 		return e, true // forged: our own frames would come back to us
 	}
-	d := n.remote(n.listener(s.remote))
+	d := n.learnedRemote(n.listener(s.remote))
 	defer n.forget(d)
 	if from, moved := n.moved(s.mac, d); moved {
 		switch ok, first := n.flaps.follow(s.mac, now); {

@@ -8,7 +8,9 @@ import (
 
 // maxRemoteCounters is how many remotes of a network are counted each by itself. Whoever
 // reads the counters remembers every one that there was, and anyone who can send datagrams
-// to a network that learns can seem to be many.
+// to a network that learns can seem to be many, and to be others tomorrow. So those that were
+// named take the place of some that are gone, and those that were only learned do not: of
+// these there are never more in all.
 const maxRemoteCounters = 128
 
 // RemoteCounts is what one remote of a network has to do with.
@@ -98,14 +100,21 @@ func (b *remoteBook) counts() []RemoteCounts {
 	return list
 }
 
+// roomFor makes room for the counters of remotes, if there are any that are gone; n.mu is held.
+func (n *Network) roomFor(remotes []netip.AddrPort) {
+	for _, r := range remotes {
+		list := *n.book.list.Load()
+		if _, found := slices.BinarySearchFunc(list, r.Addr(), bookEntry.compare); !found && len(list) >= maxRemoteCounters {
+			n.withoutGone(list)
+		}
+	}
+}
+
 // counted returns the counters of a remote that becomes a destination, which gets some of
 // its own if there is room; n.mu is held.
 func (n *Network) counted(a netip.Addr) *remoteCounters {
 	b := &n.book
 	list := *b.list.Load()
-	if len(list) >= maxRemoteCounters {
-		list = n.withoutGone(list)
-	}
 	i, found := slices.BinarySearchFunc(list, a, bookEntry.compare)
 	switch {
 	case found:
@@ -119,15 +128,15 @@ func (n *Network) counted(a netip.Addr) *remoteCounters {
 	return e.counters
 }
 
-// withoutGone returns a list without one remote that is no destination any more, if there
-// is one, and has its counts go over to the others'. What a worker adds to them in the
-// batch under way is lost.
-func (n *Network) withoutGone(list []bookEntry) []bookEntry {
+// withoutGone takes one remote off the list that is no destination any more, if there is
+// one, and has its counts go over to the others'. What a worker adds to them in the batch
+// under way is lost.
+func (n *Network) withoutGone(list []bookEntry) {
 	i := slices.IndexFunc(list, func(e bookEntry) bool {
 		return len(n.named[e.addr]) == 0 && n.remotes[n.listener(e.addr)] == nil
 	})
 	if i < 0 {
-		return list
+		return
 	}
 	var c RemoteCounts
 	list[i].counters.addTo(&c)
@@ -137,7 +146,6 @@ func (n *Network) withoutGone(list []bookEntry) []bookEntry {
 	o.in[0].bytes.Add(c.InBytes)
 	list = slices.Delete(slices.Clone(list), i, i+1)
 	n.book.list.Store(&list)
-	return list
 }
 
 // A sender adds up what an in-worker lets in from one remote to one network, so that what

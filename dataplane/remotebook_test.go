@@ -70,7 +70,16 @@ func TestCountedRemotesAreBounded(t *testing.T) {
 		if in != 2*strangers {
 			t.Errorf("%d frames are counted as from remotes, want %d", in, 2*strangers)
 		}
-		// Room is made for those that come after others have gone.
+		// Others who only seem to be there are not told apart even once the first have gone.
+		a.network.Flush(dataplane.FlushFilter{})
+		stranger := newStranger(t, wire, "10.9.9.1")
+		for i := range 2 {
+			stranger.say(t, a, encap.Datagram{Data: vxlan(toAll(encap.MACFromUint64(0x02_cc_00_00_00_00 + uint64(i))))})
+		}
+		if _, found := remoteCounts(a)[netip.MustParseAddr("10.9.9.1")]; found {
+			t.Error("a remote that was learned is counted in the place of one that has gone")
+		}
+		// Room is made for those that are named after others have gone.
 		a.network.Flush(dataplane.FlushFilter{})
 		must(t, a.network.AddRemote(netAddr("10.9.0.3")))
 		if _, found := remoteCounts(a)[netip.MustParseAddr("10.9.0.3")]; !found {
@@ -80,8 +89,8 @@ func TestCountedRemotesAreBounded(t *testing.T) {
 		for _, c := range remoteCounts(a) {
 			in += c.InFrames
 		}
-		if in != 2*strangers {
-			t.Errorf("%d frames are counted once others have gone, want %d", in, 2*strangers)
+		if in != 2*strangers+2 {
+			t.Errorf("%d frames are counted once others have gone, want %d", in, 2*strangers+2)
 		}
 	})
 }

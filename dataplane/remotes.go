@@ -77,12 +77,21 @@ func (n *Network) changeRemote(addr netip.AddrPort, change func(netip.AddrPort) 
 	return change(addr)
 }
 
-// remote returns the destination for addr, the same pointer for the same address as
-// long as the table uses it; n.mu is held.
+// remote returns the destination for addr, which was named: the same pointer for the same
+// address as long as the table uses it; n.mu is held.
 func (n *Network) remote(addr netip.AddrPort) *destination {
+	return n.remoteBy(addr, n.newDestination)
+}
+
+// learnedRemote is remote for one that was only heard of.
+func (n *Network) learnedRemote(addr netip.AddrPort) *destination {
+	return n.remoteBy(addr, n.newLearned)
+}
+
+func (n *Network) remoteBy(addr netip.AddrPort, made func(...netip.AddrPort) *destination) *destination {
 	d := n.remotes[addr]
 	if d == nil {
-		d = n.newDestination(addr)
+		d = made(addr)
 		n.remotes[addr] = d
 	}
 	return d

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vxtap/vxtap/dataplane"
 	"github.com/vxtap/vxtap/dataplane/netlab"
 )
 
@@ -42,7 +43,16 @@ func TestMetrics(t *testing.T) {
 	a, _, _ := startPair(t, f, netlab.LinkConfig{}, "--metrics", f.a+":9473")
 	ping(t, a, innerB)
 	text := scrape(t, a, f.a+":9473")
+	// Every reason for a drop is there from the start, for each direction.
+	for _, why := range dataplane.Drops() {
+		for _, direction := range []string{"in", "out"} {
+			if line := fmt.Sprintf(`vxtap_network_dropped_frames_total{direction=%q,reason=%q,vni="42"} `, direction, why); !strings.Contains(text, "\n"+line) {
+				t.Errorf("not there: %s", line)
+			}
+		}
+	}
 	for _, line := range []string{
+		"vxtap_underlay_up 1", "vxtap_underlay_mtu_bytes 1500",
 		`vxtap_network_frames_total{direction="out",vni="42"} `, `vxtap_network_dropped_frames_total{direction="in",reason="loop",vni="42"} 0`,
 		`vxtap_remote_frames_total{direction="in",remote="` + f.b + `",vni="42"} `, `vxtap_port_kernel_dropped_frames_total{port="vx42",vni="42"} 0`,
 		"process_cpu_seconds_total ", "go_goroutines ",

@@ -10,6 +10,8 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 // What there is of the node.
 var (
 	buildInfo      = describe("build_info", "The agent's version; always 1.", "version")
+	underlayUp     = describe("underlay_up", "Whether nothing is known to keep datagrams from being sent and received.")
+	underlayMTU    = describe("underlay_mtu_bytes", "MTU of the interface with the local address; 0 if it is not known.")
 	underlayDrops  = describe("underlay_kernel_dropped_datagrams_total", "Datagrams that the kernel dropped because the buffer of a listening socket was full.")
 	receiveErrors  = describe("underlay_receive_errors_total", "How often a socket could not be received from.")
 	handshakesLost = describe("handshake_messages_lost_total", "Messages of handshakes that were not looked at because too many came at once.")
@@ -50,7 +52,7 @@ var (
 
 // descriptions are all of them.
 var descriptions = []*prometheus.Desc{
-	buildInfo, underlayDrops, receiveErrors, unlearned, handshakesLost, strayFrames, strayBytes, strayDrops, rejectedOfNone,
+	buildInfo, underlayUp, underlayMTU, underlayDrops, receiveErrors, unlearned, handshakesLost, strayFrames, strayBytes, strayDrops, rejectedOfNone,
 	frames, bytes, forwarded, forwardedBytes, copies, answers, drops, portDrops,
 	macs, macsLimit, macsRefused, movesHeld, remoteFrames, remoteBytes,
 	sessionUp, sessionEpoch, sessionAge, sessionRotation, sessionPackets, sessionRejected,

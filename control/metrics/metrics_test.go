@@ -35,7 +35,7 @@ func busy() *agent {
 		}
 	}
 	return &agent{
-		node: api.Node{Version: "v1", Networks: []api.Network{{VNI: 42, Learned: 7, Static: 8, MaxMACs: 9}}},
+		node: api.Node{Version: "v1", Underlay: api.UnderlayInfo{MTU: 1500}, Networks: []api.Network{{VNI: 42, Learned: 7, Static: 8, MaxMACs: 9}}},
 		stats: api.Stats{
 			Networks: []api.NetworkStats{{
 				VNI: 42, Out: d(100), In: d(200), MACsRefused: 10, MovesHeld: 11, PortDrops: map[string]uint64{"vx42": 12},
@@ -82,6 +82,8 @@ vxtap_network_macs_limit{vni="42"} 9
 vxtap_network_macs_refused_total{vni="42"} 10
 vxtap_network_mac_moves_held_total{vni="42"} 11
 vxtap_port_kernel_dropped_frames_total{port="vx42",vni="42"} 12
+vxtap_underlay_up 1
+vxtap_underlay_mtu_bytes 1500
 vxtap_underlay_kernel_dropped_datagrams_total 13
 vxtap_underlay_receive_errors_total 14
 vxtap_macs_put_off_total 15
@@ -136,6 +138,19 @@ func get(t *testing.T, url string) string {
 		t.Fatalf("%s: %v: %s", res.Status, err, body)
 	}
 	return string(body)
+}
+
+// Whoever alerts on it learns that the underlay is not usable.
+func TestUnderlayIsDown(t *testing.T) {
+	down := &agent{node: api.Node{Underlay: api.UnderlayInfo{Trouble: "no interface has address 10.9.0.1"}}}
+	err := testutil.GatherAndCompare(metrics.Registry(down), strings.NewReader(`
+# HELP vxtap_underlay_up Whether nothing is known to keep datagrams from being sent and received.
+# TYPE vxtap_underlay_up gauge
+vxtap_underlay_up 0
+`), "vxtap_underlay_up")
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 func TestNothingToSay(t *testing.T) {

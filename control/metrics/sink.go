@@ -17,6 +17,16 @@ func (s sink) gauge(d *prometheus.Desc, v float64, labels ...string) {
 	s <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 }
 
+// underlay says how it is.
+func (s sink) underlay(u *api.UnderlayInfo) {
+	up := 1.0
+	if u.Trouble != "" {
+		up = 0
+	}
+	s.gauge(underlayUp, up)
+	s.gauge(underlayMTU, float64(u.MTU))
+}
+
 // node says what belongs to no network.
 func (s sink) node(n *api.Stats) {
 	s.count(underlayDrops, n.UnderlayDrops)
