@@ -73,7 +73,7 @@ func newBenchOptions() *benchOptions {
 		mtus:      []int{1500},
 		duration:  benchDuration,
 		runs:      benchRuns,
-		subjects:  benchKindKeys(),
+		subjects:  benchKindDefaults(),
 		measures:  benchMeasures(),
 	}
 }
@@ -109,7 +109,7 @@ func (o *benchOptions) flags(fs *pflag.FlagSet) {
 	flagOf(fs, &o.duration, parseBenchDuration, "duration", "TIME", fmt.Sprint(benchDuration), "how long each measurement counts")
 	flagOf(fs, &o.runs, parseBenchRuns, "runs", "N", fmt.Sprint(benchRuns), "how many rounds")
 	fs.BoolVar(&o.quick, "quick", false, fmt.Sprintf("one round of %v each, under two minutes", benchQuickDuration))
-	flagOf(fs, &o.subjects, listParser("subject", parseBenchSubject), "subjects", "LIST", strings.Join(benchKindKeys(), ","), "what is measured")
+	flagOf(fs, &o.subjects, listParser("subject", parseBenchSubject), "subjects", "LIST", strings.Join(benchKindDefaults(), ","), "what is measured")
 	flagOf(fs, &o.measures, listParser("measure", parseBenchMeasure), "measures", "LIST", strings.Join(benchMeasureKeys(), ","), "how it is measured")
 	listOf(fs, &o.against, parseBenchForeign, "against", "NAME=ADDR[:PORT]@NETNS", "measure a tunnel of your own, too")
 	fs.StringVar(&o.tunnels, "tunnels", "", "measure the tunnels that `PROGRAM` brings up between the hosts, too")

@@ -33,6 +33,8 @@ type benchSubject struct {
 	client *traffic.Client
 	// ends are the vxtaps at a and b; none if it is no vxtap.
 	ends []*benchChild
+	// captures of what the ends carry, which end with them.
+	captures []*benchChild
 	// keeper is the program that keeps a foreign tunnel up; nil if that is the user.
 	keeper *benchChild
 	// rates last found, by the key of the measure: where the next search begins.
@@ -58,6 +60,7 @@ func (l *benchLab) run(ctx context.Context) error {
 			return err
 		}
 	}
+	l.endCaptures()
 	l.part.summarize()
 	return nil
 }
@@ -150,8 +153,49 @@ func (l *benchLab) waitReady(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := l.startCaptures(ctx, s); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// startCaptures has what a subject carries captured, if it is one of that kind. Nobody keeps
+// what is captured: a disk is not to be measured.
+func (l *benchLab) startCaptures(ctx context.Context, s *benchSubject) error {
+	if kind := findBenchKind(s.name); kind == nil || !kind.captured {
+		return nil
+	}
+	for _, host := range []*netlab.Host{l.a, l.b} {
+		c := newBenchChild(l.exe, "the capture on host "+host.Name(), "capture", "--socket", l.socketPath(s, host))
+		c.log.begins = "capturing "
+		if err := c.start(host); err != nil {
+			return err
+		}
+		s.captures = append(s.captures, c)
+		if err := c.waitReady(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endCaptures ends them, and has the report say what they took.
+func (l *benchLab) endCaptures() {
+	for _, s := range l.subjects {
+		for _, c := range s.captures {
+			c.interrupt()
+			c.end()
+			if lines := c.log.tail(); len(lines) > 0 {
+				l.note("%s: %s", c.name, lines[len(lines)-1])
+			}
+		}
+	}
+}
+
+// socketPath is where a subject's vxtap on a host answers.
+func (l *benchLab) socketPath(s *benchSubject, host *netlab.Host) string {
+	return filepath.Join(l.room.dir, fmt.Sprintf("%s-%s.sock", s.name, host.Name()))
 }
 
 // note tells the user, now and in the report.
@@ -215,7 +259,7 @@ func (l *benchLab) startVxtap(s *benchSubject, kind *benchKind, o benchOverlay) 
 		args := []string{"up", "--vni", fmt.Sprint(o.vni), "--port", fmt.Sprint(o.port),
 			"--local", end.local.String(), "--remote", end.remote.String(),
 			"--address", netip.PrefixFrom(end.inner, 24).String(), "--mtu", fmt.Sprint(l.overlayMTU(kind.sealed)),
-			"--socket", filepath.Join(l.room.dir, fmt.Sprintf("%s-%s.sock", s.name, end.host.Name()))}
+			"--socket", l.socketPath(s, end.host)}
 		if kind.sealed {
 			args = append(args, "--psk-file", l.secretPath())
 		}
@@ -232,7 +276,7 @@ func (l *benchLab) startVxtap(s *benchSubject, kind *benchKind, o benchOverlay) 
 func (l *benchLab) close() error {
 	var children []*benchChild
 	for _, s := range l.subjects {
-		children = append(children, s.ends...)
+		children = append(append(children, s.captures...), s.ends...)
 	}
 	for _, c := range []*benchChild{l.tunnels, l.sink} {
 		if c != nil {

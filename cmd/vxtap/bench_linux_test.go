@@ -63,6 +63,16 @@ func TestBench(t *testing.T) {
 	}
 }
 
+// With a capture at both ends everything is measured as without.
+func TestBenchCaptured(t *testing.T) {
+	out, err := benchCommand(t, shortBench("--runs", "1", "--measures", "tcp1,rtt-back", "--subjects", "vxtap,captured")...).Output()
+	check(t, err)
+	_, cost, found := strings.Cut(string(out), "ratio of vxtap with a capture to vxtap without in the same round")
+	if !found || strings.Count(cost, "×") != 2 || strings.Contains(cost, "failed") || strings.Count(string(out), " frames captured, ") != 2 {
+		t.Errorf("no table of what a capture costs:\n%s", out)
+	}
+}
+
 func TestBenchToJSON(t *testing.T) {
 	out, err := benchCommand(t, shortBench("--runs", "3", "--json", "--ipv6", "--mtu", "9000", "--measures", "tcp1,rtt-back,memory", "--subjects", "vxtap,kernel")...).Output()
 	check(t, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/vxtap/vxtap/dataplane/netlab/traffic"
@@ -90,8 +91,8 @@ func (s *benchSubject) sample(ctx context.Context, m *benchMeasure, d time.Durat
 }
 
 func (s *benchSubject) alive() error {
-	for _, end := range s.ends {
-		if err := end.alive(); err != nil {
+	for _, child := range slices.Concat(s.ends, s.captures) {
+		if err := child.alive(); err != nil {
 			return err
 		}
 	}

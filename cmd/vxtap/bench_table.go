@@ -30,6 +30,7 @@ func (r *benchReport) text() string {
 		fmt.Fprintf(&b, "\n%s: ratio to the kernel in the same round, median of %s\n", part.title(), rounds(r.Runs))
 		part.ratioTable(r.Measures).writeTo(&b)
 		part.versus(r.Measures, r.Runs, &b)
+		part.captureCost(r.Measures, r.Runs, &b)
 	}
 	return b.String()
 }

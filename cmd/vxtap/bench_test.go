@@ -14,7 +14,7 @@ func TestBenchUsage(t *testing.T) {
 		"--mtu 900":                       `--mtu: bad MTU "900": want one from 1500 to 65535`,
 		"--runs 0":                        `--runs: bad number of runs "0": want one from 1 to 1000`,
 		"--duration 1":                    `--duration: bad duration "1": want a time from 20ms to 1h0m0s, like 500ms`,
-		"--subjects wireguard":            `--subjects: bad subject "wireguard": want one of underlay, kernel, vxtap, sealed, no-offload, portable`,
+		"--subjects wireguard":            `--subjects: bad subject "wireguard": want one of underlay, kernel, vxtap, sealed, no-offload, portable, captured`,
 		"--measures tcp9":                 `--measures: bad measure "tcp9": want one of tcp1, tcp4, udp64,`,
 		"--against 10.7.0.2":              `--against: bad tunnel "10.7.0.2": want NAME=ADDR[:PORT]@NETNS`,
 		"--against kernel=10.7.0.2":       `--against: bad tunnel "kernel=10.7.0.2": kernel is one of bench's own subjects`,

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -39,6 +40,22 @@ func (p *benchLabPart) versus(measures []*benchMeasure, runs int, b *strings.Bui
 		}
 		t.writeTo(b)
 	}
+}
+
+// captureCost adds, where both were measured, what vxtap is with a capture as a multiple of what
+// it is without.
+func (p *benchLabPart) captureCost(measures []*benchMeasure, runs int, b *strings.Builder) {
+	if !slices.Contains(p.Subjects, benchVxtap) || !slices.Contains(p.Subjects, benchCaptured) {
+		return
+	}
+	fmt.Fprintf(b, "\n%s: ratio of vxtap with a capture to vxtap without in the same round, median of %s\n", p.title(), rounds(runs))
+	t := &table{indent: "  ", numbers: 1}
+	for _, m := range measures {
+		if !m.passive() {
+			t.add(fmt.Sprintf("%s, %s", m.Title, m.Figures[0].Title), p.ratioTo(m, benchCaptured, benchVxtap))
+		}
+	}
+	t.writeTo(b)
 }
 
 // ratioTo is the first figure of a measure as a multiple of another subject's.

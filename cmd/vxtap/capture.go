@@ -41,8 +41,8 @@ func newCaptureCommand(e *env) *cobra.Command {
   dropped  frames that went nowhere, each with the reason as its comment
 
 The file names the interface of each packet: a port's, "wire" or "dropped". Superframes
-are captured whole, as tcpdump does. The filter is tcpdump's, without what reads single
-bytes and names of hosts; on wire, it is about the outer headers. What the agent has no
+are captured whole, as tcpdump does. The filter is tcpdump's, but that names of hosts
+are not looked up; on wire, it is about the outer headers. What the agent has no
 time to capture is missed, and counted; frames never wait. Ctrl-C ends it.`,
 		Example: `  vxtap capture -w overlay.pcapng --network 42 --filter 'tcp port 80'
   vxtap capture --stage dropped | tshark -r - -T fields -e frame.comment

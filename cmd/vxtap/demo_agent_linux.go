@@ -107,7 +107,8 @@ func (a *demoAgent) end() {
 // agentLog keeps the last lines that a vxtap logged, to show them only if it fails, and
 // sees when it is ready.
 type agentLog struct {
-	ready chan time.Time // gets the time of readiness, once
+	ready  chan time.Time // gets the time of readiness, once
+	begins string         // how a line begins that says so, of a program that logs otherwise; "" if it does not
 
 	mu      sync.Mutex
 	lines   []string
@@ -137,7 +138,9 @@ func (l *agentLog) add(line string) {
 		l.lines = l.lines[1:]
 	}
 	l.lines = append(l.lines, line)
-	if fields := strings.Split(line, "\t"); len(fields) > 2 && fields[2] == "ready" && !l.said {
+	fields := strings.Split(line, "\t")
+	ready := len(fields) > 2 && fields[2] == "ready" || l.begins != "" && strings.HasPrefix(line, l.begins)
+	if ready && !l.said {
 		l.said = true
 		l.ready <- time.Now()
 	}
