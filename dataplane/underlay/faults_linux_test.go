@@ -46,6 +46,11 @@ func openAll(local, group netip.Addr) faults.Scenario {
 			return "", err
 		}
 		defer paths.Close()
+		watch, err := underlay.OpenWatch(queues, paths)
+		if err != nil {
+			return "", err
+		}
+		defer watch.Close()
 		member, err := queues[0].Join(group, "br0")
 		if err != nil {
 			return "", err
@@ -56,7 +61,7 @@ func openAll(local, group netip.Addr) faults.Scenario {
 				return "", err
 			}
 		}
-		return describe(queues, paths), nil
+		return describe(queues, paths) + fmt.Sprintf("\nstate %+v", watch.State()), nil
 	}
 }
 
@@ -83,6 +88,7 @@ func quiet(c faults.Call) bool {
 	}
 	const remove = 2                    // EPOLL_CTL_DEL, by the runtime, of what is closed next
 	return c.Number == unix.SYS_BIND || // of a source port: another is taken
+		c.Number == unix.SYS_SENDTO || c.Number == unix.SYS_RECVFROM || // of listings, which are asked for again
 		c.Number == unix.SYS_GETSOCKNAME || // by package net, which can do without
 		c.Number == unix.SYS_EPOLL_CTL && c.Args[1] == remove
 }
@@ -92,6 +98,10 @@ var quietOptions = []struct{ level, option int }{
 	{unix.SOL_SOCKET, unix.SO_SNDBUFFORCE}, {unix.SOL_SOCKET, unix.SO_SNDBUF}, {unix.SOL_SOCKET, unix.SO_RCVBUFFORCE},
 	// Datagrams of our own come back, and are refused.
 	{unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP}, {unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP},
+	// A VRF that the sockets are in is then said to be one that they are not in.
+	{unix.SOL_SOCKET, unix.SO_BINDTODEVICE},
+	// Of nexthops, of which older kernels do not tell.
+	{unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP},
 	// Read for the last time when a socket is closed.
 	{unix.SOL_SOCKET, unix.SO_MEMINFO}, {unix.SOL_SOCKET, unix.SO_RCVBUF},
 }

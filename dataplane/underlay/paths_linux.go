@@ -110,13 +110,19 @@ type asker struct {
 	routes *netlink.Handle
 }
 
+// loopback is the index of lo, which every network namespace has.
+const loopback = 1
+
 // open opens it. The kernel answers as it does to the queues: of its path MTUs, or of the
 // interface alone.
 func (a *asker) open(local netip.Addr, ignorePaths bool) (err error) {
 	if a.scope, err = scopeOf(local); err != nil {
 		return err
 	}
-	if a.routes, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+	if a.routes, err = netlink.NewHandle(unix.NETLINK_ROUTE); err == nil {
+		_, err = a.routes.LinkByIndex(loopback) // what does not work shows when it is used
+	}
+	if err != nil {
 		return fmt.Errorf("asking for routes: %w", err)
 	}
 	a.fd, err = newSocket(Config{SendBuffer: DefaultSendBuffer}, netip.AddrPortFrom(local, 0))

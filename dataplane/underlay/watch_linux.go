@@ -1,13 +1,16 @@
 package underlay
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -23,14 +26,17 @@ type Watch struct {
 	paths  *Paths
 	reader *os.File
 	raw    syscall.RawConn
-	dump   *netlink.Handle
 	buffer []byte
 	closed atomic.Bool
 
-	view  view
-	stale bool // messages were lost: the view is to be read anew
-	state State
-	found Change // since the last one that Next returned
+	listing sync.Mutex // held while dump is used
+	dump    *netlink.Handle
+
+	view     view
+	stale    bool // messages were lost: the view is to be read anew
+	failures int  // to read, in a row
+	state    State
+	found    Change // since the last one that Next returned
 }
 
 // groupsWatched are the groups of netlink messages, of which older kernels lack some.
@@ -38,6 +44,9 @@ var groupsWatched = map[bool][]int{
 	false: {unix.RTNLGRP_LINK, unix.RTNLGRP_NEXTHOP, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV4_RULE},
 	true:  {unix.RTNLGRP_LINK, unix.RTNLGRP_NEXTHOP, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV6_RULE},
 }
+
+// maxFailures is how often reading may fail in a row.
+const maxFailures = 100
 
 // messagesAtOnce is how many messages are read before what they say is looked at.
 const messagesAtOnce = 1024
@@ -69,6 +78,9 @@ func (w *Watch) open(fd int, v6 bool) (err error) {
 		if err != nil && group != unix.RTNLGRP_NEXTHOP {
 			return fmt.Errorf("joining group %d: %w", group, err)
 		}
+	}
+	if err := w.reader.SetReadDeadline(time.Time{}); err != nil { // the runtime could not watch it
+		return err
 	}
 	if w.raw, err = w.reader.SyscallConn(); err != nil {
 		return err
@@ -115,7 +127,14 @@ func (w *Watch) Close() error {
 	if w.closed.Swap(true) {
 		return nil
 	}
-	return w.reader.Close()
+	err := w.reader.Close()
+	w.listing.Lock()
+	defer w.listing.Unlock()
+	if w.dump != nil {
+		w.dump.Close()
+		w.dump = nil
+	}
+	return err
 }
 
 // take reads what messages there are, and waits for one.
@@ -129,14 +148,16 @@ func (w *Watch) take() error {
 				return done
 			case errors.Is(err, unix.EINTR):
 				continue
-			case errors.Is(err, unix.ENOBUFS):
+			case err != nil: // ENOBUFS, where there was no room for messages
 				w.stale = true
-			case err != nil:
-				failed = fmt.Errorf("reading netlink: %w", err)
-				return true
+				if w.failures++; w.failures == maxFailures {
+					failed = fmt.Errorf("reading netlink: %w", err)
+					return true
+				}
 			case n > len(w.buffer):
 				w.stale = true
 			case fromKernel(from):
+				w.failures = 0
 				w.read(w.buffer[:n])
 			}
 			done = true
@@ -157,12 +178,17 @@ func fromKernel(from unix.Sockaddr) bool {
 
 // resync reads everything anew. Whatever has changed may have meant another route.
 func (w *Watch) resync() error {
-	const attempts = 3 // at a listing that nothing changes under
+	const attempts = 3 // at a listing that does not fail, and that nothing changes under
+	w.listing.Lock()
+	defer w.listing.Unlock()
+	if w.dump == nil {
+		return net.ErrClosed
+	}
 	for i := range attempts {
 		links, err := w.dump.LinkList()
 		addrs, failed := w.dump.AddrList(nil, w.view.family())
-		err = errors.Join(err, failed)
-		if errors.Is(err, netlink.ErrDumpInterrupted) && i < attempts-1 {
+		err = cmp.Or(err, failed)
+		if err != nil && i < attempts-1 {
 			continue
 		}
 		if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
