@@ -138,8 +138,8 @@ func wireTaken(p, other *PortSpec) error {
 
 // note logs what is unusual about a device, and adds to it what its network makes so.
 func (a *Agent) note(n *network, p *PortSpec, d *Device) {
-	if p.Kind == KindInterface && d.MTU < n.mtu {
-		d.Notes = append(d.Notes, fmt.Sprintf("interface %s has an MTU of %d, the network of %d: larger frames for machines behind it are dropped (port_too_big)", d.Name, d.MTU, n.mtu))
+	if p.Kind == KindInterface && d.MTU < int(n.mtu.Load()) {
+		d.Notes = append(d.Notes, fmt.Sprintf("interface %s has an MTU of %d, the network of %d: larger frames for machines behind it are dropped (port_too_big)", d.Name, d.MTU, int(n.mtu.Load())))
 	}
 	for _, note := range d.Notes {
 		a.log.Warn(note, zap.Stringer("vni", n.spec.VNI))

@@ -98,7 +98,7 @@ func (a *Agent) openPort(n *network, spec PortSpec, added *PortSpec) (*port, err
 	a.note(n, &spec, d)
 	mtu := d.MTU
 	if spec.Kind == KindInterface {
-		mtu = min(mtu, n.mtu) // it may take longer frames than the network has, and is to get none
+		mtu = min(mtu, int(n.mtu.Load())) // it may take longer frames than the network has, and is to get none
 	}
 	err = n.vtep.AddPort(dataplane.PortConfig{Name: spec.Name, MAC: d.MAC, MTU: mtu, Queues: d.Queues, Close: d.Close})
 	if err != nil {

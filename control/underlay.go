@@ -171,6 +171,10 @@ func (a *Agent) followMTU(n *network, underlay int) {
 		n.mtu.Store(int64(follows(int(n.mtu.Load()), room)))
 	}
 	for _, p := range n.portList() {
+		if p.spec.Kind == KindInterface { // the host's, which gets no longer frames than the network has
+			_ = n.vtep.SetPortMTU(p.spec.Name, min(p.device.MTU, int(n.mtu.Load()))) // unless it is gone
+			continue
+		}
 		has := int(p.mtu.Load())
 		fixed := n.spec.Port.MTU != 0 || p.added != nil && p.added.MTU != 0
 		if to := follows(has, room); !fixed && to != has && a.setPortMTU(n, p, to) {
