@@ -60,6 +60,9 @@ func makeDevice(ns string) faults.Scenario {
 				return "", err
 			}
 		}
+		if err := d.SetMTU(1400); err != nil {
+			return "", err
+		}
 		drops, dropsErr := d.Drops()
 		said := []string{fmt.Sprint(d.Name(), " ", d.MAC(), " ", d.MTU(), " drops ", drops, " ", dropsErr)}
 		for _, f := range d.Features() {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -46,9 +47,14 @@ func inNamespace(ns netns.NsHandle, f func() error) error {
 
 // visit takes the thread of its goroutine to ns and back. If it cannot come back it
 // stays locked, and the runtime ends the thread with the goroutine: no other goroutine
-// ever runs in the wrong namespace.
+// ever runs in the wrong namespace. The process's first thread it would not end, and that
+// is what others take the process's namespace from: it stays at home.
 func visit(ns netns.NsHandle, f func() error) error {
 	runtime.LockOSThread()
+	if unix.Gettid() == os.Getpid() {
+		defer runtime.UnlockOSThread()
+		return inNamespace(ns, f) // on another, as this one is taken
+	}
 	home, err := netns.Get()
 	if err != nil {
 		runtime.UnlockOSThread()
