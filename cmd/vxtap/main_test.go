@@ -137,7 +137,7 @@ func oneNetwork() *agent {
 	return &agent{
 		node: api.Node{
 			Version: "v1.2.3", Local: netip.MustParseAddr("10.9.0.1"), Port: 4789, Started: started,
-			Underlay: api.UnderlayInfo{Driver: "linux", Queues: 2, TrainsRefused: 3,
+			Underlay: api.UnderlayInfo{Driver: "linux", Queues: 2, Interface: "eth0", MTU: 1500, TrainsRefused: 3,
 				Paths:         []api.Path{{Remote: netip.MustParseAddr("10.9.0.3"), MTU: 1400, HoldsSeconds: 540}},
 				ReceiveBuffer: 425984, ReceiveBufferWanted: 8388608, Offloads: []api.Offload{
 					{Name: "udp-gso", InForce: true}, {Name: "udp-gro", Why: "not in this kernel: protocol not available"},
