@@ -168,7 +168,7 @@ func TestAgentFollowsMTU(t *testing.T) {
 		fixed.Port.MTU = 1400
 		f := follow(t, "10.9.0.1", on("eth0", 1500, "").State, networkTo(42, false, "10.9.0.2"), fixed)
 		f.has(`eth0 1500 "" map[vx42:1450 vx43:1400]`)
-		f.told(on("eth0", 1450, ""), "another MTU", "network_changed vni 42 port vx42")
+		f.told(on("eth0", 1450, ""), "underlay mtu 1450: the underlay's interface has another MTU", "network_changed vni 42 port vx42 mtu 1400: ")
 		f.has(`eth0 1450 "" map[vx42:1400 vx43:1400]`)
 		f.watch.changes <- on("eth0", 1400, "")
 		synctest.Wait()
@@ -178,7 +178,7 @@ func TestAgentFollowsMTU(t *testing.T) {
 			e := <-f.events
 			text += describeEvent(&e) + "\n"
 		}
-		for _, part := range []string{"another MTU", "network_changed vni 42", "underlay vni 43 port vx43: the underlay cannot carry"} {
+		for _, part := range []string{"another MTU", "network_changed vni 42", "underlay vni 43 port vx43 mtu 1350: the underlay cannot carry"} {
 			if !strings.Contains(text, part) {
 				t.Errorf("told %s and not of %q", text, part)
 			}

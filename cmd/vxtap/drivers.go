@@ -101,16 +101,14 @@ func openUnderlay(node control.NodeSpec) (*control.Underlay, error) {
 		}
 		return nil, err
 	}
-	watch, err := underlay.OpenWatch(queues, paths)
-	if err != nil {
-		for _, q := range queues {
-			q.Close()
-		}
-		return nil, errors.Join(err, paths.Close())
-	}
-	u.Paths, u.Watch = paths, underlayWatch{watch}
+	u.Paths = paths
 	f := paths.Feature()
 	u.Features = append(u.Features, feature(f.Name, f.Err))
+	watch, err := underlay.OpenWatch(queues, paths)
+	if err == nil {
+		u.Watch = underlayWatch{watch}
+	}
+	u.Features = append(u.Features, feature(underlay.FeatureNetlink, err))
 	u.Join = func(group netip.Addr, device string) (uint32, func() error, error) {
 		m, err := first.Join(group, device)
 		if err != nil {

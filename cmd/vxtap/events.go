@@ -46,6 +46,9 @@ func describeEvent(e *api.Event) string {
 	if !e.MAC.IsZero() {
 		line += " mac " + e.MAC.String()
 	}
+	if e.MTU != 0 {
+		line += fmt.Sprintf(" mtu %d", e.MTU)
+	}
 	line += ": " + e.Message
 	if e.Missed > 0 {
 		line += fmt.Sprintf(" (%d before this were missed)", e.Missed)

@@ -108,6 +108,8 @@ type asker struct {
 	fd     int
 	scope  uint32 // index of the interface of a link-local address
 	routes *netlink.Handle
+	// noRoutes is why routes cannot be asked for; see OpenWatch.
+	noRoutes error
 }
 
 // loopback is the index of lo, which every network namespace has.
@@ -119,11 +121,8 @@ func (a *asker) open(local netip.Addr, ignorePaths bool) (err error) {
 	if a.scope, err = scopeOf(local); err != nil {
 		return err
 	}
-	if a.routes, err = netlink.NewHandle(unix.NETLINK_ROUTE); err == nil {
-		_, err = a.routes.LinkByIndex(loopback) // what does not work shows when it is used
-	}
-	if err != nil {
-		return fmt.Errorf("asking for routes: %w", err)
+	if a.routes, a.noRoutes = netlink.NewHandle(unix.NETLINK_ROUTE); a.noRoutes == nil {
+		_, a.noRoutes = a.routes.LinkByIndex(loopback) // what does not work shows when it is used
 	}
 	a.fd, err = newSocket(Config{SendBuffer: DefaultSendBuffer}, netip.AddrPortFrom(local, 0))
 	if err != nil {

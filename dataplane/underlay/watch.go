@@ -2,6 +2,9 @@ package underlay
 
 import "net/netip"
 
+// FeatureNetlink has changes of addresses, links and routes followed; see [OpenWatch].
+const FeatureNetlink = "netlink"
+
 // State is what has become of the interface with the local address.
 type State struct {
 	// Interface has the address; empty if none has.

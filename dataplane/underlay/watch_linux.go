@@ -52,8 +52,11 @@ const maxFailures = 100
 const messagesAtOnce = 1024
 
 // OpenWatch watches the underlay of queues that were opened together, in the network
-// namespace of the calling thread. Paths may be nil.
+// namespace of the calling thread. Paths may be nil. A sandbox may have no netlink.
 func OpenWatch(queues []*Socket, paths *Paths) (*Watch, error) {
+	if paths != nil && paths.asker.noRoutes != nil {
+		return nil, fmt.Errorf("asking for routes: %w", paths.asker.noRoutes)
+	}
 	local := queues[0].local.Addr()
 	w := &Watch{queues: queues, paths: paths, buffer: make([]byte, 1<<16)}
 	w.view.init(local, boundTo(queues[0]))

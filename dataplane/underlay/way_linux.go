@@ -12,7 +12,7 @@ import (
 // way implements Paths.Way. What the kernel has learned of the path is no part of it: the route
 // is asked for as somebody made it.
 func (a *asker) way(local, remote netip.Addr) string {
-	if a.routes == nil {
+	if a.routes == nil || a.noRoutes != nil {
 		return ""
 	}
 	options := netlink.RouteGetOptions{SrcAddr: local.AsSlice(), OifIndex: int(a.scope), FIBMatch: true}
