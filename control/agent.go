@@ -225,6 +225,9 @@ func (a *Agent) remove(n *network) error {
 		return nil
 	}
 	delete(a.networks, vni)
+	for _, p := range n.portList() {
+		p.stop()
+	}
 	err := a.vtep.RemoveNetwork(vni)
 	a.sealing.leave(n.members)
 	close(n.gone)
@@ -251,6 +254,11 @@ func (a *Agent) Wait(ctx context.Context) error {
 func (a *Agent) Close() error {
 	a.follower.stop()
 	err := a.closeWatch()
+	for _, n := range a.list() {
+		for _, p := range n.portList() {
+			p.stop()
+		}
+	}
 	a.hub.close()
 	err = errors.Join(err, a.vtep.Close())
 	a.removals.Wait()

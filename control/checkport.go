@@ -48,6 +48,8 @@ func checkPort(p *PortSpec) error {
 		return checkInterface(p)
 	case p.MTU != 0 && (p.MTU < encap.MinMTU || p.MTU > encap.MaxMTU):
 		return fmt.Errorf("bad MTU %d: want auto, or a number from %d to %d", p.MTU, encap.MinMTU, encap.MaxMTU)
+	case p.Handover && (len(p.Addresses) > 0 || len(p.Routes) > 0):
+		return errors.New("addresses and routes with handover: whoever takes the interface sets them")
 	case p.MAC.IsMulticast():
 		return fmt.Errorf("MAC %v is a group address: an interface needs one of its own", p.MAC)
 	}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"net/netip"
 	"time"
 
@@ -47,6 +48,9 @@ type Device struct {
 	Offloads func() []Feature
 	SetMTU   func(int) error // nil if it cannot be changed
 	Close    func() error    // removes it
+	// Follow waits until whoever took an interface that was handed over has brought it up,
+	// and returns the name that it has there; nil if the driver cannot tell.
+	Follow func(context.Context) (name string, err error)
 	// Unordered is why a flow may change its queue, and so overtake itself; nil if none
 	// does.
 	Unordered error

@@ -2,6 +2,7 @@ package control
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"path"
@@ -31,6 +32,9 @@ type port struct {
 	device *Device
 	added  *PortSpec // what the request was that added it; nil: it is its network's own
 	mtu    atomic.Int64
+
+	name atomic.Pointer[string] // of its device, if it was handed over and has been taken
+	stop context.CancelFunc     // ends the wait for that
 }
 
 // AddPort makes a device and puts it on a network. If it fails, what was made is taken away
@@ -108,12 +112,30 @@ func (a *Agent) openPort(n *network, spec PortSpec, added *PortSpec) (*port, err
 		a.log.Warn("frames of a flow may arrive out of order; leave --queues out, or run with CAP_BPF",
 			zap.Stringer("vni", n.spec.VNI), zap.Error(d.Unordered))
 	}
-	p := &port{spec: spec, device: d, added: added}
+	p := &port{spec: spec, device: d, added: added, stop: func() {}}
 	p.mtu.Store(int64(d.MTU))
+	if spec.Handover && d.Follow != nil {
+		a.follow(n.spec.VNI, p)
+	}
 	n.portsMu.Lock()
 	defer n.portsMu.Unlock()
 	n.ports = append(n.ports, p)
 	return p, nil
+}
+
+// follow tells when a port's interface was taken to where it is to be.
+func (a *Agent) follow(vni encap.VNI, p *port) {
+	ctx, stop := context.WithCancel(context.Background())
+	p.stop = stop
+	a.removals.Go(func() {
+		name, err := p.device.Follow(ctx)
+		if err != nil { // it was removed, of which others tell
+			return
+		}
+		p.name.Store(&name)
+		a.report(zap.InfoLevel, api.Event{Kind: api.EventPortMoved, VNI: vni, Port: p.spec.Name, Device: name, Message: "port taken over"}, nil,
+			zap.Stringer("vni", vni), zap.String("port", p.spec.Name), zap.String("device", name))
+	})
 }
 
 // RemovePort takes a port off a network that AddPort put on it, and removes its device.
@@ -170,6 +192,7 @@ func (n *network) addedPorts() (list []PortSpec) {
 }
 
 func (n *network) forget(p *port) {
+	p.stop()
 	n.portsMu.Lock()
 	defer n.portsMu.Unlock()
 	n.ports = slices.DeleteFunc(n.ports, func(q *port) bool { return q == p })
@@ -177,8 +200,12 @@ func (n *network) forget(p *port) {
 
 func describePort(p *port) api.Port {
 	d, spec := p.device, &p.spec
+	device := d.Name
+	if name := p.name.Load(); name != nil {
+		device = *name
+	}
 	return api.Port{
-		Name: spec.Name, Kind: spec.Kind, Device: d.Name, MAC: d.MAC, MTU: int(p.mtu.Load()), NetNS: spec.NetNS, Driver: d.Driver,
+		Name: spec.Name, Kind: spec.Kind, Device: device, MAC: d.MAC, MTU: int(p.mtu.Load()), NetNS: spec.NetNS, Driver: d.Driver,
 		Addresses: spec.Addresses, Routes: spec.Routes, Offloads: offloads(d.Offloads()), Notes: d.Notes, Added: p.added != nil,
 		Owner: spec.Owner, Aliases: spec.Aliases,
 	}

@@ -144,6 +144,7 @@ func openTAP(spec control.DeviceSpec) (*control.Device, error) {
 		Addresses: spec.Addresses,
 		Routes:    tapRoutes(spec.Routes),
 		NetNS:     spec.NetNS,
+		Down:      spec.Handover,
 		Queues:    spec.Queues,
 		Portable:  spec.Offload.Portable(),
 		NoOffload: !spec.Offload.TAP(),
@@ -152,7 +153,7 @@ func openTAP(spec control.DeviceSpec) (*control.Device, error) {
 		return nil, deviceError(err)
 	}
 	device := &control.Device{
-		Name: d.Name(), MAC: d.MAC(), MTU: d.MTU(), Driver: d.Driver(), Drops: d.Drops, SetMTU: d.SetMTU, Close: d.Close,
+		Name: d.Name(), MAC: d.MAC(), MTU: d.MTU(), Driver: d.Driver(), Drops: d.Drops, SetMTU: d.SetMTU, Close: d.Close, Follow: d.Follow,
 		Offloads: func() (list []control.Feature) {
 			for _, f := range d.Features() {
 				list = append(list, feature(f.Name, f.Err))

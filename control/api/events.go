@@ -17,6 +17,7 @@ const (
 	EventNetworkChanged EventKind = "network_changed" // its remotes or static entries, by a reload
 	EventPortUp         EventKind = "port_up"         // one was added to a network
 	EventPortDown       EventKind = "port_down"       // one that was added was removed
+	EventPortMoved      EventKind = "port_moved"      // one that was handed over is up where it was taken
 	EventPortGone       EventKind = "port_gone"       // a device failed or was removed, or its namespace
 	EventSession        EventKind = "session"         // with a peer of sealed networks: up, renewed, gone
 	EventRemote         EventKind = "remote"          // a route is slower than others
@@ -34,6 +35,7 @@ type Event struct {
 	Kind    EventKind  `json:"kind"`
 	VNI     encap.VNI  `json:"vni,omitempty"`
 	Port    string     `json:"port,omitempty"`
+	Device  string     `json:"device,omitempty"` // of a port that was moved: its name there
 	Remote  netip.Addr `json:"remote,omitzero"`
 	MAC     encap.MAC  `json:"mac,omitzero"`
 	MTU     int        `json:"mtu,omitempty"` // of what it is about, in bytes of IP packet

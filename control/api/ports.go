@@ -48,6 +48,10 @@ type PortSpec struct {
 	// Aliases are names by which others on the network may look for the port's addresses. The
 	// agent keeps them for whoever answers.
 	Aliases []string `json:"aliases,omitempty"`
+	// Handover leaves the interface down, for somebody who takes it to a namespace of his own
+	// and sets it up there, as a container engine does. An event says under which name he has
+	// brought it up.
+	Handover bool `json:"handover,omitempty"`
 }
 
 // Route leads to destinations through an interface.

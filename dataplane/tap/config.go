@@ -1,6 +1,7 @@
 package tap
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -41,6 +42,9 @@ type Config struct {
 	// NetNS is the network namespace for the interface, a name under /run/netns or a
 	// path. Empty: the one that the calling thread is in. Linux only.
 	NetNS string
+	// Down leaves the interface down and without addresses, for somebody who takes it to a
+	// namespace of his own and brings it up there: see [Device.Follow]. Linux only.
+	Down bool
 	// Queues is the number of queues, 1 to 256. 0: one.
 	Queues int
 	// NoOffload has the Linux driver move complete frames of wire size only, both ways.
@@ -69,6 +73,9 @@ func (c *Config) check() error {
 	}
 	if c.Queues < 0 || c.Queues > maxQueues {
 		return fmt.Errorf("bad number of queues %d: want 1 to %d", c.Queues, maxQueues)
+	}
+	if c.Down && len(c.Addresses)+len(c.Routes) > 0 {
+		return errors.New("an interface that is left down has no addresses and routes")
 	}
 	for _, r := range c.Routes {
 		if !r.To.IsValid() || r.Via.IsValid() && r.Via.Is4() != r.To.Addr().Is4() {

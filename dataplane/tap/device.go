@@ -1,6 +1,7 @@
 package tap
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -89,6 +90,16 @@ func (d *Device) SetMTU(mtu int) error {
 		return fmt.Errorf("set MTU %d of TAP %s: %w", mtu, d.name, err)
 	}
 	return nil
+}
+
+// Follow waits until somebody has brought up an interface that was left down, wherever he
+// took it, and restores what moves undo. It returns the name that the interface has there.
+// Linux only.
+func (d *Device) Follow(ctx context.Context) (name string, err error) {
+	if name, err = d.follow(ctx); err != nil {
+		return "", fmt.Errorf("follow TAP %s: %w", d.name, err)
+	}
+	return name, nil
 }
 
 // Close removes the interface: it goes with the last call to Read or Write that is

@@ -1,6 +1,7 @@
 package tap_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -355,5 +356,44 @@ func TestThreadsComeHome(t *testing.T) {
 		if err != nil || here != home {
 			t.Fatalf("this thread is in %s, not %s: %v", here, home, err)
 		}
+	}
+}
+
+// Somebody takes an interface that was left down to another namespace, as Docker does; what
+// that undid is done again.
+func TestFollow(t *testing.T) {
+	for _, portable := range []bool{false, true} {
+		from, to := newHost(t), newHost(t)
+		var d *tap.Device
+		from.do(func() (err error) {
+			d, err = tap.Open(tap.Config{Name: "vx42", Down: true, Queues: 2, Portable: portable})
+			return err
+		})
+		defer d.Close()
+		if from.link("vx42").Attrs().Flags&net.FlagUp != 0 {
+			t.Error("the interface is up")
+		}
+		early, stop := context.WithCancel(t.Context())
+		stop()
+		if _, err := d.Follow(early); !errors.Is(err, context.Canceled) {
+			t.Errorf("followed to nowhere: %v", err)
+		}
+		link := from.link("vx42")
+		from.do(func() error { return netlink.LinkSetNsFd(link, int(to.ns)) })
+		link = to.link("vx42")
+		to.do(func() error { return errors.Join(netlink.LinkSetName(link, "eth0"), netlink.LinkSetUp(link)) })
+		if name, err := d.Follow(t.Context()); name != "eth0" || err != nil {
+			t.Errorf("followed to %q, %v", name, err)
+		}
+		to.wantNoQdisc("eth0")
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := d.Follow(t.Context()); err == nil {
+			t.Error("followed a device that is closed")
+		}
+	}
+	if _, err := tap.Open(tap.Config{Down: true, Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/8")}}); err == nil {
+		t.Error("an interface that is down has addresses")
 	}
 }

@@ -3,6 +3,7 @@
 package tap
 
 import (
+	"context"
 	"errors"
 	"runtime"
 )
@@ -21,3 +22,5 @@ func (d *Device) kernelDrops() (uint64, error) { return 0, errors.ErrUnsupported
 func (d *Device) move(string) error { return errors.ErrUnsupported }
 
 func (d *Device) setMTU(int) error { return errors.ErrUnsupported }
+
+func (d *Device) follow(context.Context) (string, error) { return "", errors.ErrUnsupported }

@@ -3,6 +3,7 @@
 package tap
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -51,6 +52,8 @@ func checkPortable(c Config) error {
 		what = "a network namespace"
 	case len(c.Addresses)+len(c.Routes) > 0:
 		what = "setting an address"
+	case c.Down:
+		what = "leaving an interface down"
 	case c.MTU != 0:
 		what = "setting the MTU"
 	case !c.MAC.IsZero():
@@ -68,6 +71,8 @@ func (d *Device) kernelDrops() (uint64, error) { return 0, errors.ErrUnsupported
 func (d *Device) move(string) error { return errors.ErrUnsupported }
 
 func (d *Device) setMTU(int) error { return errors.ErrUnsupported }
+
+func (d *Device) follow(context.Context) (string, error) { return "", errors.ErrUnsupported }
 
 // isGone is for errors that only Linux tells apart.
 func isGone(error) bool { return false }
