@@ -45,7 +45,7 @@ left out, or have to agree with how it runs.` + sealedHelp,
 		},
 	}
 	c.Flags().SortFlags = false
-	o.flags(c.Flags())
+	o.flags(c.Flags(), control.OfBoth)
 	metricsFlag(c.Flags(), e)
 	return c
 }

@@ -15,12 +15,15 @@ type said struct {
 	words   api.Words
 }
 
-// flags makes a flag of every word.
-func (s *said) flags(fs *pflag.FlagSet) {
+// flags makes a flag of every word that can be said of whom scope names.
+func (s *said) flags(fs *pflag.FlagSet, scope control.Scope) {
 	s.words = api.Words{}
 	words := control.Words(checkTAPName)
 	for i := range words {
 		w := &words[i]
+		if !w.Of.Has(scope) {
+			continue
+		}
 		f := &wordFlag{word: w, said: s, text: w.Default}
 		usage := w.Usage
 		if w.List {

@@ -32,7 +32,7 @@ func TestKeyFileHandedOver(t *testing.T) {
 	said := func() api.Words {
 		var s said
 		fs := pflag.NewFlagSet("up", pflag.ContinueOnError)
-		s.flags(fs)
+		s.flags(fs, control.OfBoth)
 		if err := fs.Parse([]string{"--psk-file", filepath.Base(file)}); err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,160 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/vxtap/vxtap/control"
+	"github.com/vxtap/vxtap/control/api"
+	"github.com/vxtap/vxtap/control/store"
+	"github.com/vxtap/vxtap/encap"
+)
+
+// Agent is what the driver needs of one.
+type Agent interface {
+	Node() api.Node
+	Up(words api.Words) (api.Held, error)
+	Network(vni encap.VNI) (api.Network, error)
+	RemoveNetwork(vni encap.VNI) error
+	AddPort(vni encap.VNI, spec api.PortSpec) (api.Port, error)
+	RemovePort(vni encap.VNI, name string) error
+	ChangeFDB(vni encap.VNI, c api.FDBChange) error
+	DeleteFDB(vni encap.VNI, mac encap.MAC, dst netip.AddrPort) error
+	Events() (events <-chan api.Event, stop func())
+}
+
+// Config says what a driver is made from.
+type Config struct {
+	Agent   Agent
+	Cluster control.Cluster
+	// Dir is where the state is kept.
+	Dir string
+	// Swarm: networks are of a whole swarm, and not of one engine. Only managed plugins can
+	// be that.
+	Swarm  bool
+	Logger *zap.Logger // nil means silence
+	// Routes returns the destinations of the host's routes; nil if they do not matter.
+	Routes func() ([]netip.Prefix, error)
+}
+
+// Driver is what engines ask. Its methods may be called from any goroutine.
+type Driver struct {
+	agent   Agent
+	cluster control.Cluster
+	local   netip.Addr
+	swarm   bool
+	log     *zap.Logger
+	routes  func() ([]netip.Prefix, error)
+	file    store.File[state]
+
+	mu        sync.Mutex
+	state     *state                  // replaced whole
+	elsewhere map[netip.Addr]struct{} // addresses that others were found to have
+
+	ctx      context.Context // ends with Close
+	stop     context.CancelFunc
+	watching sync.WaitGroup
+}
+
+// Open makes a driver, and has what it made before the agent was restarted made again: its
+// networks, and the ports of containers that still run. What cannot be is told in the log,
+// and the rest goes on.
+func Open(cfg Config) (*Driver, error) {
+	d := &Driver{
+		agent: cfg.Agent, cluster: cfg.Cluster, swarm: cfg.Swarm, log: cfg.Logger, routes: cfg.Routes,
+		local:     cfg.Agent.Node().Local,
+		file:      store.NewFile[state](filepath.Join(cfg.Dir, "docker.json")),
+		elsewhere: make(map[netip.Addr]struct{}),
+	}
+	if d.log == nil {
+		d.log = zap.NewNop()
+	}
+	kept, err := d.file.Load()
+	if err != nil {
+		return nil, fmt.Errorf("docker networks: %w", err)
+	}
+	d.state = &kept
+	d.state.init()
+	if err := d.update(func(*state) error { return nil }); err != nil { // now, and not when a container starts
+		return nil, fmt.Errorf("docker networks: %w", err)
+	}
+	d.ctx, d.stop = context.WithCancel(context.Background())
+	d.watch()
+	d.restore()
+	return d, nil
+}
+
+// Close ends what the driver does by itself. Networks and ports stay the agent's.
+func (d *Driver) Close() {
+	d.stop()
+	d.watching.Wait()
+}
+
+// watch takes note of what becomes of ports: where they went, and when they are gone.
+func (d *Driver) watch() {
+	events, stop := d.agent.Events()
+	d.watching.Go(func() {
+		defer stop()
+		for {
+			select {
+			case <-d.ctx.Done():
+				return
+			case e, open := <-events:
+				if !open {
+					return
+				}
+				d.note(e)
+			}
+		}
+	})
+}
+
+func (d *Driver) note(e api.Event) {
+	if e.Kind != api.EventPortMoved && e.Kind != api.EventPortGone {
+		return
+	}
+	if e.Kind == api.EventPortGone && d.hasPort(e.VNI, e.Port) {
+		return // it has come back meanwhile
+	}
+	err := d.update(func(s *state) error {
+		for id, ep := range s.Endpoints {
+			n := s.Networks[ep.Network]
+			if short(id) != e.Port || n == nil || n.VNI != e.VNI {
+				continue
+			}
+			if e.Kind == api.EventPortMoved {
+				ep.Device = e.Device
+			} else {
+				ep.Sandbox, ep.Device = "", ""
+			}
+			return nil
+		}
+		return errNotOurs
+	})
+	if err != nil && !errors.Is(err, errNotOurs) {
+		d.log.Warn("what became of a container's port is not kept", zap.String("port", e.Port), zap.Error(err))
+	}
+}
+
+func (d *Driver) hasPort(vni encap.VNI, name string) bool {
+	n, err := d.agent.Network(vni)
+	return err == nil && slices.ContainsFunc(n.Ports, func(p api.Port) bool { return p.Name == name })
+}
+
+// errNotOurs says that an event is about somebody else's port, so that nothing is written.
+var errNotOurs = errors.New("none of ours")
+
+func (d *Driver) capabilities(nothing) (capabilities, error) {
+	scope := "local"
+	if d.swarm {
+		scope = "global"
+	}
+	return capabilities{Scope: scope, ConnectivityScope: "global"}, nil
+}
