@@ -25,7 +25,7 @@ test: ## every test that needs nothing installed; root, or sudo without a passwo
 	@.ci/test
 
 # Every stage runs, so that one look shows all that is wrong; the tests' totals come last.
-check: ## everything: installs tshark, podman, Open vSwitch and others from Debian, then lint, cross, all tests
+check: ## everything: installs tshark, Docker, podman, Open vSwitch and others from Debian, then lint, cross, all tests
 	@.ci/install
 	@failed=; \
 	echo '== make lint';  .ci/lint || failed="$$failed lint"; \

@@ -37,6 +37,6 @@ func (d *Driver) Serve(ctx context.Context, ln net.Listener) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = srv.Close()
 	}
-	<-done
+	<-done //nolint:errcheck // it says that it was shut down
 	return err
 }

@@ -397,3 +397,15 @@ func TestFollow(t *testing.T) {
 		t.Error("an interface that is down has addresses")
 	}
 }
+
+// A container has no IPv6 until an interface of it gets such an address.
+func TestIPv6WhereItIsOff(t *testing.T) {
+	h := newHost(t)
+	h.do(func() error {
+		return errors.Join(
+			os.WriteFile("/proc/sys/net/ipv6/conf/all/disable_ipv6", []byte("1"), 0),
+			os.WriteFile("/proc/sys/net/ipv6/conf/default/disable_ipv6", []byte("1"), 0))
+	})
+	h.open(tap.Config{})
+	h.wantAddresses("vx42")
+}

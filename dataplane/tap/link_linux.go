@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+	"os"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -35,12 +38,24 @@ func setUpLink(name string, c Config) (encap.MAC, int, error) {
 	if err := leaveOutQdisc(link); err != nil {
 		return encap.MAC{}, 0, err
 	}
+	if c.NetNS != "" {
+		allowIPv6(name, c.Addresses)
+	}
 	if !c.Down {
 		if err := bringUp(link, c.Addresses, c.Routes); err != nil {
 			return encap.MAC{}, 0, err
 		}
 	}
 	return readBack(link.Attrs().Index, c)
+}
+
+// allowIPv6 turns IPv6 on for an interface in somebody's namespace that is to have such an
+// address: in a container, engines have it off until one is asked for. If it cannot, adding
+// the address says so.
+func allowIPv6(name string, addresses []netip.Prefix) {
+	if slices.ContainsFunc(addresses, func(p netip.Prefix) bool { return p.Addr().Is6() }) {
+		_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/disable_ipv6", []byte("0"), 0)
+	}
 }
 
 // leaveOutQdisc has frames go straight to the device's rings, as they do on a bridge or a
