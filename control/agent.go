@@ -16,24 +16,19 @@ import (
 	"github.com/vxtap/vxtap/encap"
 )
 
-// Agent is one node: a VTEP, its networks and their devices. Its methods may be called
-// from any goroutine.
+// Agent is one node: its VTEPs, their networks and devices. Its methods may be called from
+// any goroutine.
 type Agent struct {
-	node     NodeSpec
-	drivers  Drivers
-	log      *zap.Logger
-	vtep     *dataplane.VTEP
-	underlay *Underlay
-	sealing  *sealing // nil if the node has no sealed networks
-	started  time.Time
-	version  string
-	failed   chan error
-	follower follower
-	load     func() (Spec, error)
-	hub      hub
-	removals sync.WaitGroup // of networks whose device is gone
-	watching sync.WaitGroup
-	state    atomic.Pointer[UnderlayState]
+	node      NodeSpec
+	drivers   Drivers
+	log       *zap.Logger
+	endpoints []*endpoint // as their addresses were named, one or two
+	started   time.Time
+	version   string
+	failed    chan error
+	load      func() (Spec, error)
+	hub       hub
+	removals  sync.WaitGroup // of networks whose device is gone
 
 	mu       sync.Mutex // also held while a network or port comes or goes
 	networks map[encap.VNI]*network
@@ -42,6 +37,7 @@ type Agent struct {
 // network is what the agent keeps of one that runs.
 type network struct {
 	spec NetworkSpec
+	home *endpoint // that it belongs to
 	vtep *dataplane.Network
 	// mtu is that of ports without one of their own.
 	mtu atomic.Int64
@@ -95,35 +91,8 @@ func Open(cfg AgentConfig) (*Agent, error) {
 		failed:   make(chan error, 1),
 		networks: make(map[encap.VNI]*network),
 	}
-	var err error
-	if a.underlay, err = a.drivers.OpenUnderlay(a.node); err != nil {
+	if err := a.openEndpoints(cfg.Keys); err != nil {
 		return nil, err
-	}
-	if got, wanted := a.underlay.ReceiveBuffer, a.underlay.ReceiveBufferWanted; got < wanted {
-		a.log.Warn("the kernel refused the receive buffer; bursts may be dropped",
-			zap.Int("bytes", got), zap.Int("wanted", wanted),
-			zap.String("do", "run with CAP_NET_ADMIN, or raise net.core.rmem_max"))
-	}
-	a.log.Info("underlay open", zap.Stringer("local", a.node.withPort(netip.AddrPortFrom(a.node.Local, 0))),
-		zap.String("driver", a.underlay.Driver))
-	a.vtep, err = dataplane.Open(dataplane.Config{
-		Local:     a.node.Local,
-		Port:      a.node.Port,
-		Underlays: a.underlay.Queues,
-		MTU:       a.interfaceMTU(),
-		Paths:     a.underlay.Paths,
-		NewPoller: a.drivers.NewPoller,
-		BusyPoll:  a.drivers.BusyPoll,
-		Sealing:   a.sealingConfig(cfg.Keys),
-		Events:    a.event,
-	})
-	if err != nil {
-		return nil, errors.Join(err, a.closeWatch())
-	}
-	a.watchUnderlay()
-	if cfg.Keys != nil {
-		a.sealing = newSealing(cfg.Keys, a.vtep.Node())
-		a.follower.start(a.followKeys)
 	}
 	return a, nil
 }
@@ -142,24 +111,28 @@ func (a *Agent) add(spec NetworkSpec, from origin) (*network, error) {
 	if err := spec.Check(a.node); err != nil {
 		return nil, err
 	}
+	if a.networks[spec.VNI] != nil { // perhaps at another of our VTEPs
+		return nil, fmt.Errorf("network %d: %w", spec.VNI, dataplane.ErrExists)
+	}
 	own, err := a.fillPort(&spec, spec.ownPort())
 	if err != nil {
 		return nil, err
 	}
-	members, err := a.join(&spec)
+	home := a.endpointOf(&spec)
+	members, err := home.join(&spec)
 	if err != nil {
 		return nil, err
 	}
-	n, err := a.vtep.AddNetwork(spec.NetworkConfig)
+	n, err := home.vtep.AddNetwork(spec.NetworkConfig)
 	if err != nil {
-		a.sealing.leave(members)
+		home.sealing.leave(members)
 		return nil, err
 	}
-	made := &network{spec: spec, vtep: n, origin: from, members: members, gone: make(chan struct{})}
+	made := &network{spec: spec, home: home, vtep: n, origin: from, members: members, gone: make(chan struct{})}
 	made.mtu.Store(int64(own.MTU))
 	if err := a.fill(made, own); err != nil {
-		err = errors.Join(err, a.vtep.RemoveNetwork(spec.VNI))
-		a.sealing.leave(members)
+		err = errors.Join(err, home.vtep.RemoveNetwork(spec.VNI))
+		home.sealing.leave(members)
 		return nil, err
 	}
 	a.networks[spec.VNI] = made
@@ -228,8 +201,8 @@ func (a *Agent) remove(n *network) error {
 	for _, p := range n.portList() {
 		p.stop()
 	}
-	err := a.vtep.RemoveNetwork(vni)
-	a.sealing.leave(n.members)
+	err := n.home.vtep.RemoveNetwork(vni)
+	n.home.sealing.leave(n.members)
 	close(n.gone)
 	a.report(zap.InfoLevel, api.Event{Kind: api.EventNetworkDown, VNI: vni, Port: n.ownName(), Message: "network down"}, nil,
 		zap.Stringer("vni", vni))
@@ -252,15 +225,18 @@ func (a *Agent) Wait(ctx context.Context) error {
 
 // Close carries what is waiting, and removes what the agent made.
 func (a *Agent) Close() error {
-	a.follower.stop()
-	err := a.closeWatch()
+	var err error
+	for _, e := range a.endpoints {
+		e.follower.stop()
+		err = errors.Join(err, e.closeWatch())
+	}
 	for _, n := range a.list() {
 		for _, p := range n.portList() {
 			p.stop()
 		}
 	}
 	a.hub.close()
-	err = errors.Join(err, a.vtep.Close())
+	err = errors.Join(err, a.closeVTEPs())
 	a.removals.Wait()
 	return err
 }

@@ -78,7 +78,7 @@ func (a *Agent) checkTaken(spec *Spec) error {
 				return fmt.Errorf("network %d: device %s is that of network %d, which a command made", n.VNI, n.ownPort().Device, other.spec.VNI)
 			}
 		}
-		if n.Sealed && a.sealing == nil {
+		if n.Sealed && a.first().sealing == nil {
 			return fmt.Errorf("network %d is to be sealed, and this node was started without keys: start it anew", n.VNI)
 		}
 	}
@@ -86,14 +86,17 @@ func (a *Agent) checkTaken(spec *Spec) error {
 }
 
 func (a *Agent) setPeers(node NodeSpec) error {
-	if a.sealing != nil {
-		if k, ok := a.sealing.keys.(PeerKeeper); ok {
+	if s := a.first().sealing; s != nil { // the others have the same keys, or none for peers
+		if k, ok := s.keys.(PeerKeeper); ok {
 			if err := k.SetPeers(node); err != nil {
 				return err
 			}
 		}
 	}
 	a.node.Seal.Peers = node.Seal.Peers
+	for i, one := range a.node.endpoints() {
+		a.endpoints[i].node.Seal.Peers = one.Seal.Peers
+	}
 	return nil
 }
 

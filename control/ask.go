@@ -21,9 +21,9 @@ func (a *Agent) Ask(ctx context.Context, vni encap.VNI, addr netip.Addr) (encap.
 	if err != nil {
 		return encap.MAC{}, err
 	}
-	q := newQuestion(fmt.Sprintf("%v/%d", a.node.Local, vni), addr)
+	q := newQuestion(fmt.Sprintf("%v/%d", n.home.node.Local, vni), addr)
 	port := dataplane.PortConfig{Name: "asks for " + addr.String(), MAC: q.mac, Queues: []dataplane.Queue{q}, Close: q.close}
-	for range a.vtep.Workers() - 1 {
+	for range n.home.vtep.Workers() - 1 {
 		port.Queues = append(port.Queues, otherQueue{q})
 	}
 	if err := n.vtep.AddPort(port); err != nil {

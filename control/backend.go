@@ -41,22 +41,13 @@ func (a *Agent) network(vni encap.VNI) (*network, error) {
 
 // Node describes the node.
 func (a *Agent) Node() api.Node {
-	state := a.underlayState()
 	node := api.Node{
 		Version: a.version, Local: a.node.Local, Port: a.node.Port, Started: a.started,
-		Underlay: api.UnderlayInfo{
-			Driver:              a.underlay.Driver,
-			Interface:           state.Interface,
-			MTU:                 state.MTU,
-			Trouble:             state.Trouble,
-			Queues:              a.vtep.Workers(),
-			ReceiveBuffer:       a.underlay.ReceiveBuffer,
-			ReceiveBufferWanted: a.underlay.ReceiveBufferWanted,
-			Offloads:            offloads(a.underlay.Features),
-			TrainsRefused:       a.vtep.Stats().TrainsRefused,
-			Paths:               a.narrowPaths(),
-		},
+		Underlay: a.first().describe(),
 		Networks: []api.Network{},
+	}
+	for _, e := range a.endpoints[1:] {
+		node.Second = &api.Endpoint{Local: e.node.Local, Underlay: e.describe()}
 	}
 	for _, n := range a.list() {
 		node.Networks = append(node.Networks, a.describe(n))
@@ -97,12 +88,17 @@ func offloads(features []Feature) []api.Offload {
 
 // Stats reads all counters.
 func (a *Agent) Stats() api.Stats {
-	v := a.vtep.Stats()
-	s := api.Stats{
-		Networks: []api.NetworkStats{}, Stray: direction(v.Stray),
-		UnderlayDrops: v.UnderlayDrops, ReceiveErrors: v.ReceiveErrors, Unlearned: v.Unlearned,
-		HandshakesLost: v.HandshakesLost,
+	s := api.Stats{Networks: []api.NetworkStats{}}
+	var stray dataplane.Counts
+	for _, e := range a.endpoints {
+		v := e.vtep.Stats()
+		stray.Add(&v.Stray)
+		s.UnderlayDrops += v.UnderlayDrops
+		s.ReceiveErrors += v.ReceiveErrors
+		s.Unlearned += v.Unlearned
+		s.HandshakesLost += v.HandshakesLost
 	}
+	s.Stray = direction(stray)
 	for _, n := range a.list() {
 		c := n.vtep.Stats()
 		line := api.NetworkStats{
@@ -159,7 +155,7 @@ func (a *Agent) ChangeFDB(vni encap.VNI, c api.FDBChange) error {
 		return err
 	}
 	dst := netip.AddrPortFrom(c.Dst, c.DstPort)
-	if err := dataplane.CheckRemote(a.node.Local, dst.Addr().Unmap()); err != nil {
+	if err := dataplane.CheckRemote(n.home.node.Local, dst.Addr().Unmap()); err != nil {
 		return fmt.Errorf("%w: %w", api.ErrInvalid, err)
 	}
 	return refusal(change(n.vtep, c, dst))

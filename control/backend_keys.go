@@ -13,17 +13,23 @@ import (
 
 // Keys describes how the node stands with its peers in sealed networks.
 func (a *Agent) Keys() api.Keys {
-	if a.sealing == nil {
+	if a.first().sealing == nil {
 		return api.Keys{}
 	}
 	k := api.Keys{
-		PublicKey: a.sealing.node.Public(),
+		PublicKey: a.first().sealing.node.Public(),
 		Cipher:    a.node.Seal.Suite.String(), NAT: a.node.Seal.NAT,
-		Rejected: reasons(a.sealing.node.Refused()),
 	}
-	for _, p := range a.sealing.node.Status() {
-		k.Peers = append(k.Peers, describePeer(p))
+	var refused crypto.Refusals
+	for _, e := range a.endpoints {
+		for why, n := range e.sealing.node.Refused() {
+			refused[why] += n
+		}
+		for _, p := range e.sealing.node.Status() {
+			k.Peers = append(k.Peers, describePeer(p))
+		}
 	}
+	k.Rejected = reasons(refused)
 	slices.SortFunc(k.Peers, func(x, y api.PeerKeys) int { return x.VTEP.Compare(y.VTEP) })
 	return k
 }
@@ -52,17 +58,19 @@ func reasons(refused crypto.Refusals) map[string]uint64 {
 
 // RotateKeys begins to change the keys shared with the peers that are meant.
 func (a *Agent) RotateKeys(which api.KeysRotate) (n int, err error) {
-	if a.sealing == nil {
+	if a.first().sealing == nil {
 		return 0, fmt.Errorf("sealed networks of this node: %w", api.ErrNotFound)
 	}
-	for _, p := range a.sealing.list() {
-		if !meant(which, p) {
-			continue
+	for _, e := range a.endpoints {
+		for _, p := range e.sealing.list() {
+			if !meant(which, p) {
+				continue
+			}
+			if err := e.sealing.node.Rotate(p); err != nil {
+				return n, fmt.Errorf("peer %v: %w", p.VTEP().Addr(), err)
+			}
+			n++
 		}
-		if err := a.sealing.node.Rotate(p); err != nil {
-			return n, fmt.Errorf("peer %v: %w", p.VTEP().Addr(), err)
-		}
-		n++
 	}
 	if n == 0 {
 		return 0, fmt.Errorf("peer%s: %w", described(which), api.ErrNotFound)

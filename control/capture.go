@@ -37,7 +37,7 @@ const (
 // capture writes what a VTEP captures to a pcapng section.
 type capture struct {
 	agent   *Agent
-	frames  *dataplane.Capture
+	sources []captureSource
 	snap    int
 	link    pcapng.LinkType // of most packets; some programs read no mixture
 	filters map[pcapng.LinkType]*pcapfilter.Filter
@@ -51,11 +51,18 @@ type capture struct {
 	err             error
 }
 
+// captureSource is one of the node's VTEPs, and what it captures.
+type captureSource struct {
+	*dataplane.Capture
+	endpoint *endpoint
+}
+
 // captureInterface is what tells interfaces apart.
 type captureInterface struct {
-	name string
-	vni  encap.VNI
-	link pcapng.LinkType
+	name  string
+	vni   encap.VNI
+	link  pcapng.LinkType
+	local netip.Addr // of the VTEP, for what is captured on the wire
 }
 
 // Capture implements [api.Capturer].
@@ -78,18 +85,48 @@ func (a *Agent) Capture(what api.Capture) (func(context.Context, io.Writer, func
 			c.filters[link] = f
 		}
 	}
+	endpoints := a.endpoints
 	if what.VNI != 0 {
-		if _, err := a.network(what.VNI); err != nil {
+		n, err := a.network(what.VNI)
+		if err != nil {
 			return nil, err
 		}
+		endpoints = []*endpoint{n.home}
 	}
-	var err error
-	if c.frames, err = a.vtep.Capture(cfg); errors.Is(err, dataplane.ErrBusy) {
-		return nil, &api.Error{Status: http.StatusConflict, Message: "too many captures run already: end one"}
-	} else if err != nil {
+	if err := c.open(endpoints, cfg); err != nil {
 		return nil, err
 	}
 	return c.run, nil
+}
+
+// open begins to capture at these VTEPs.
+func (c *capture) open(endpoints []*endpoint, cfg dataplane.CaptureConfig) error {
+	for _, e := range endpoints {
+		frames, err := e.vtep.Capture(cfg)
+		if errors.Is(err, dataplane.ErrBusy) {
+			err = &api.Error{Status: http.StatusConflict, Message: "too many captures run already: end one"}
+		}
+		if err != nil {
+			c.close()
+			return err
+		}
+		c.sources = append(c.sources, captureSource{frames, e})
+	}
+	return nil
+}
+
+func (c *capture) close() {
+	for _, s := range c.sources {
+		s.Close()
+	}
+}
+
+// drain takes out up to so many frames of each VTEP's.
+func (c *capture) drain(limit int) (n int) {
+	for _, s := range c.sources {
+		n += s.Drain(limit, func(f *dataplane.Captured) { c.take(s.endpoint, f) })
+	}
+	return n
 }
 
 func captureStages(names []api.CaptureStage) (stages dataplane.Stage) {
@@ -111,7 +148,7 @@ func captureStages(names []api.CaptureStage) (stages dataplane.Stage) {
 
 // run is the capture's life.
 func (c *capture) run(ctx context.Context, out io.Writer, flush func() error) error {
-	defer c.frames.Close()
+	defer c.close()
 	c.out, c.flush = bufio.NewWriterSize(out, captureBuffer), flush
 	if c.file, c.err = pcapng.NewWriter(c.out, "vxtap "+c.agent.version); c.err != nil {
 		return c.err
@@ -123,15 +160,15 @@ func (c *capture) run(ctx context.Context, out io.Writer, flush func() error) er
 	for c.err == nil {
 		select {
 		case <-ctx.Done():
-			c.frames.Close()
-			c.frames.Drain(1<<30, c.take)
+			c.close()
+			c.drain(1 << 30)
 			c.report()
 			c.push()
 			return c.err
 		case <-rest.C:
 		}
 		begun := time.Now()
-		if n := c.frames.Drain(captureTurn, c.take); n > 0 {
+		if n := c.drain(captureTurn); n > 0 {
 			c.push()
 		}
 		if begun.Sub(reported) >= captureReport {
@@ -160,13 +197,16 @@ func (c *capture) push() {
 
 // report says how many frames were missed, if there were more.
 func (c *capture) report() {
-	missed := c.frames.Missed()
+	missed := uint64(0)
+	for _, s := range c.sources {
+		missed += s.Missed()
+	}
 	if missed == c.missed || c.err != nil {
 		return
 	}
 	c.missed = missed
 	if len(c.ports) == 0 { // nothing was written yet
-		c.number(captureInterface{name: "missed", link: c.link})
+		c.number(captureInterface{name: "missed", link: c.link, local: c.agent.node.Local})
 	}
 	if c.err == nil { // said of the first, as it is not known of which they were
 		c.err = c.file.WriteStats(0, time.Now(), c.written+missed, missed)
@@ -175,7 +215,7 @@ func (c *capture) report() {
 }
 
 // take writes one frame, if it is wanted.
-func (c *capture) take(f *dataplane.Captured) {
+func (c *capture) take(from *endpoint, f *dataplane.Captured) {
 	if c.err != nil {
 		return
 	}
@@ -185,9 +225,9 @@ func (c *capture) take(f *dataplane.Captured) {
 	}
 	where := captureInterface{name: captureName(f), vni: f.VNI, link: pcapng.Ethernet}
 	if f.Packet {
-		c.packet = c.agent.putOuter(c.packet[:0], f)
+		c.packet = from.putOuter(c.packet[:0], f)
 		p.Length += len(c.packet) - len(f.Data)
-		where.link, where.vni, p.Data = pcapng.RawIP, 0, c.packet
+		where.link, where.vni, where.local, p.Data = pcapng.RawIP, 0, from.node.Local, c.packet
 	}
 	if filter := c.filters[where.link]; filter != nil && !filter.Match(p.Data) {
 		return
@@ -223,7 +263,7 @@ func (c *capture) number(i captureInterface) int {
 	case i.name == "all":
 		d.Description = "what was missed, of all interfaces"
 	case i.link == pcapng.RawIP:
-		d.Description = "VTEP " + netip.AddrPortFrom(c.agent.node.Local, c.agent.node.Port).String()
+		d.Description = "VTEP " + netip.AddrPortFrom(i.local, c.agent.node.Port).String()
 	case i.vni != 0:
 		d.Description = fmt.Sprintf("network %d", i.vni)
 	}

@@ -51,15 +51,28 @@ func (s *Spec) Clash() (i int, err error) {
 
 // Check says what is wrong with the node's part.
 func (s *NodeSpec) Check() error {
-	switch a := s.Local; {
-	case !a.IsValid():
+	switch {
+	case !s.Local.IsValid():
 		return errors.New("no local address: give the underlay address of this host with --local")
+	case s.Other.IsValid() && s.Other.Is4() == s.Local.Is4():
+		return fmt.Errorf("local addresses %v and %v are of the same family: give one IPv4 and one IPv6 address at most", s.Local, s.Other)
+	}
+	for _, one := range s.endpoints() {
+		if err := cmp.Or(checkLocal(one.Local), one.checkSeal()); err != nil {
+			return err
+		}
+	}
+	return s.checkQueues()
+}
+
+func checkLocal(a netip.Addr) error {
+	switch {
 	case a.IsUnspecified() || a.IsMulticast():
 		return fmt.Errorf("local address %v is no address of a host: give the underlay address of this host with --local", a)
 	case a.Is6() && a.IsLinkLocalUnicast() && a.Zone() == "":
 		return fmt.Errorf("local address %v is link-local: name its interface with --local %v%%eth0, if it is eth0", a, a)
 	}
-	return cmp.Or(s.checkQueues(), s.checkSeal())
+	return nil
 }
 
 func (s *NodeSpec) checkQueues() error {
@@ -74,6 +87,7 @@ func (s *NodeSpec) checkQueues() error {
 
 // Check says what is wrong with the network's part on that node.
 func (s *NetworkSpec) Check(node NodeSpec) error {
+	node = node.facing(s)
 	switch {
 	case s.VNI == 0:
 		return errors.New("no VNI: give the network's identifier with --vni")

@@ -30,9 +30,9 @@ type Drivers struct {
 // DeviceSpec describes a device to be made: the one of a port, whose namespace is in NetNS.
 type DeviceSpec struct {
 	PortSpec
-	// Local is the address that the tunnel goes from, which an interface that the host has
+	// Locals are the addresses that tunnels go from, which an interface that the host has
 	// must not carry.
-	Local   netip.Addr
+	Locals  []netip.Addr
 	Queues  int
 	Offload Offload
 }

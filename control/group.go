@@ -102,16 +102,16 @@ func (s *NetworkSpec) withoutSums() (list []string) {
 
 // prepare has the sockets ready for what a plain network needs of them: its group is
 // heard until the network is removed, and datagrams can be sent without checksums.
-func (a *Agent) prepare(spec *NetworkSpec) error {
+func (e *endpoint) prepare(spec *NetworkSpec) error {
 	if !spec.sums() {
-		if err := a.underlay.AllowNoChecksum(); err != nil {
+		if err := e.underlay.AllowNoChecksum(); err != nil {
 			return err
 		}
 	}
 	if !spec.Group.IsValid() {
 		return nil
 	}
-	index, leave, err := a.underlay.Join(spec.Group, spec.groupDevice())
+	index, leave, err := e.underlay.Join(spec.Group, spec.groupDevice())
 	if err != nil {
 		return err
 	}

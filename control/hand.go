@@ -67,7 +67,7 @@ func (a *Agent) parse(words api.Words) (spec NetworkSpec, err error) {
 	}
 	node := a.node
 	spec.TakePeers(&node, own.Seal.Peers)
-	if spec.Sealed && a.sealing == nil {
+	if spec.Sealed && a.first().sealing == nil {
 		return spec, &api.Error{Status: statusConflict, Message: fmt.Sprintf("network %d is to be sealed, and the agent was started without keys: stop it, or start a second one with --socket", spec.VNI)}
 	}
 	if err := spec.Check(a.node); err != nil {
@@ -79,7 +79,13 @@ func (a *Agent) parse(words api.Words) (spec NetworkSpec, err error) {
 // agrees says where a word about the node contradicts how it runs.
 func (a *Agent) agrees(w *Word, own *NodeSpec, value string) error {
 	running := a.node
-	running.Queues = a.vtep.Workers()
+	if w.Name == "local" && !own.Other.IsValid() && own.Local == running.Other {
+		return nil // one of two
+	}
+	if !own.Other.IsValid() {
+		running.Other = own.Other
+	}
+	running.Queues = a.first().vtep.Workers()
 	if w.same(saying{node: own}, saying{node: &running}) {
 		return nil
 	}

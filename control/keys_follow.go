@@ -31,11 +31,11 @@ func (f *follower) stop() {
 }
 
 // followKeys cuts peers off whose keys are withdrawn or replaced, until ctx ends.
-func (a *Agent) followKeys(ctx context.Context) {
+func (e *endpoint) followKeys(ctx context.Context) {
 	for {
-		changed := a.sealing.keys.Changed()
-		for _, vtep := range a.sealing.cutOff() {
-			a.report(zap.WarnLevel, api.Event{
+		changed := e.sealing.keys.Changed()
+		for _, vtep := range e.sealing.cutOff() {
+			e.agent.report(zap.WarnLevel, api.Event{
 				Kind: api.EventSession, Remote: vtep.Addr(), Message: "peer cut off, as its keys are not valid any more",
 			}, nil, zap.Stringer("peer", vtep.Addr()))
 		}

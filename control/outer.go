@@ -10,10 +10,10 @@ import (
 // putOuter appends a datagram to b with the IP and UDP headers that it had on the wire, as
 // far as a socket tells: identification and flow label are left out, checksums are those
 // that are right.
-func (a *Agent) putOuter(b []byte, f *dataplane.Captured) []byte {
-	src, dst := f.Remote, a.node.withPort(netip.AddrPortFrom(a.node.Local, 0))
+func (e *endpoint) putOuter(b []byte, f *dataplane.Captured) []byte {
+	src, dst := f.Remote, e.node.withPort(netip.AddrPortFrom(e.node.Local, 0))
 	if f.Out {
-		src, dst = netip.AddrPortFrom(dst.Addr(), a.sourcePort(f)), f.Remote
+		src, dst = netip.AddrPortFrom(dst.Addr(), e.sourcePort(f)), f.Remote
 	}
 	size := encap.IPv6Size
 	if dst.Addr().Is4() {
@@ -72,9 +72,9 @@ func udpChecksum(src, dst netip.Addr, udp []byte) uint16 {
 }
 
 // sourcePort is the port that a datagram left from.
-func (a *Agent) sourcePort(f *dataplane.Captured) uint16 {
-	if ports := a.underlay.SourcePorts; f.Source != encap.SourceListen && f.Queue < len(ports) && int(f.Source) < len(ports[f.Queue]) {
+func (e *endpoint) sourcePort(f *dataplane.Captured) uint16 {
+	if ports := e.underlay.SourcePorts; f.Source != encap.SourceListen && f.Queue < len(ports) && int(f.Source) < len(ports[f.Queue]) {
 		return ports[f.Queue][f.Source]
 	}
-	return a.node.Port
+	return e.node.Port
 }

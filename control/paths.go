@@ -7,8 +7,8 @@ import (
 )
 
 // interfaceMTU is that of the underlay's interface, 0 if it cannot be found out.
-func (a *Agent) interfaceMTU() int {
-	mtu, err := a.drivers.UnderlayMTU(a.node.Local)
+func (e *endpoint) interfaceMTU() int {
+	mtu, err := e.agent.drivers.UnderlayMTU(e.node.Local)
 	if err != nil {
 		return 0
 	}
@@ -16,10 +16,10 @@ func (a *Agent) interfaceMTU() int {
 }
 
 // narrowPaths lists the paths that are narrower than the underlay's interface.
-func (a *Agent) narrowPaths() []api.Path {
+func (e *endpoint) narrowPaths() []api.Path {
 	list := []api.Path{}
-	widest := a.underlayState().MTU
-	for _, p := range a.vtep.Paths() {
+	widest := e.underlayState().MTU
+	for _, p := range e.vtep.Paths() {
 		if widest == 0 || p.MTU < widest {
 			list = append(list, api.Path{Remote: p.Remote, MTU: p.MTU, HoldsSeconds: uint32(p.Holds / time.Second)})
 		}

@@ -95,7 +95,7 @@ func (a *Agent) openPort(n *network, spec PortSpec, added *PortSpec) (*port, err
 	if err := a.checkWire(n, &spec); err != nil {
 		return nil, err
 	}
-	d, err := a.drivers.OpenDevice(DeviceSpec{PortSpec: spec, Local: a.node.Local, Queues: a.vtep.Workers(), Offload: a.node.Offload})
+	d, err := a.drivers.OpenDevice(DeviceSpec{PortSpec: spec, Locals: a.node.locals(), Queues: n.home.vtep.Workers(), Offload: a.node.Offload})
 	if err != nil {
 		return nil, err
 	}
@@ -266,8 +266,9 @@ func portName(p *PortSpec) string {
 
 // fillMTU gives a port the MTU that the underlay leaves, unless it has one.
 func (a *Agent) fillMTU(n *NetworkSpec, p *PortSpec) error {
-	underlay, err := a.drivers.UnderlayMTU(a.node.Local)
-	room := a.room(underlay, n.Sealed)
+	local := a.node.facing(n).Local
+	underlay, err := a.drivers.UnderlayMTU(local)
+	room := room(local, underlay, n.Sealed)
 	switch {
 	case p.MTU == 0 && err != nil:
 		return fmt.Errorf("find the underlay's MTU (give one with --mtu): %w", err)
@@ -289,7 +290,7 @@ func (a *Agent) deriveMAC(n *NetworkSpec, p *PortSpec) encap.MAC {
 	case len(p.Addresses) > 0:
 		return encap.MACFromAddr(p.Addresses[0].Addr())
 	case p.Name == n.ownPort().Name:
-		return encap.MACFromAddr(a.node.Local)
+		return encap.MACFromAddr(a.node.facing(n).Local)
 	}
 	return encap.MACFromName(fmt.Sprintf("%v/%d/%s", a.node.Local, n.VNI, p.Name))
 }

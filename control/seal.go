@@ -134,8 +134,15 @@ func (s *NodeSpec) keyOf(vtep netip.AddrPort) (k crypto.PublicKey) {
 	return k
 }
 
-// FloodPeers puts all peers of the node on the network's flood list that are not there.
-func (s *NetworkSpec) FloodPeers(node NodeSpec) { s.flood(node, node.Seal.Peers) }
+// FloodPeers puts all peers of the node on the network's flood list that are not there, of
+// the family of its VTEP.
+func (s *NetworkSpec) FloodPeers(node NodeSpec) {
+	peers := node.facing(s).Seal.Peers
+	if len(peers) == 0 && !s.names().IsValid() {
+		peers = node.Seal.Peers
+	}
+	s.flood(node, peers)
+}
 
 func (s *NetworkSpec) flood(node NodeSpec, peers []PeerKey) {
 	for _, p := range peers {

@@ -27,18 +27,18 @@ type member struct {
 }
 
 // sealingConfig says how the VTEP is to keep sessions: not at all without keys.
-func (a *Agent) sealingConfig(keys Keys) *crypto.Config {
+func (e *endpoint) sealingConfig(keys Keys) *crypto.Config {
 	if keys == nil {
 		return nil
 	}
-	seal := &a.node.Seal
+	seal := &e.node.Seal
 	return &crypto.Config{
 		Identity:  keys.Identity(),
 		Suite:     seal.Suite,
 		NAT:       seal.NAT,
 		Keepalive: seal.Keepalive,
 		Clock:     bootClock(),
-		Events:    a.sealEvent,
+		Events:    e.agent.sealEvent,
 	}
 }
 
@@ -48,15 +48,15 @@ func newSealing(keys Keys, node *crypto.Node) *sealing {
 
 // join gives a sealed network that is to come its peers, and returns their VTEPs. A plain
 // network has none, and may need more of the sockets.
-func (a *Agent) join(spec *NetworkSpec) ([]netip.AddrPort, error) {
+func (e *endpoint) join(spec *NetworkSpec) ([]netip.AddrPort, error) {
 	if !spec.Sealed {
-		return nil, a.prepare(spec)
+		return nil, e.prepare(spec)
 	}
-	if a.sealing == nil {
+	if e.sealing == nil {
 		return nil, fmt.Errorf("network %d is to be sealed, and this node was started without keys: give it some with --key or --psk-file", spec.VNI)
 	}
-	members := spec.members(a.node)
-	peers, err := a.sealing.join(members)
+	members := spec.members(e.node)
+	peers, err := e.sealing.join(members)
 	spec.NetworkConfig.Peers = peers
 	return members, err
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/vxtap/vxtap/dataplane"
 	"github.com/vxtap/vxtap/encap"
@@ -22,6 +23,9 @@ type Spec struct {
 type NodeSpec struct {
 	// Local is the underlay address that the VTEP answers from.
 	Local netip.Addr
+	// Other is one of the other address family, for a second VTEP: each network belongs to
+	// that of the family of its remotes. Invalid means that there is none.
+	Other netip.Addr
 	// Port is the UDP port of this VTEP and, unless they say otherwise, of its remotes;
 	// 0 means 4789.
 	Port uint16
@@ -59,6 +63,57 @@ type NetworkSpec struct {
 type StaticEntry struct {
 	MAC    encap.MAC
 	Remote netip.AddrPort
+}
+
+// endpoints are the node as each of its VTEPs is: with one address, and the peers of its
+// family.
+func (s NodeSpec) endpoints() []NodeSpec {
+	if !s.Other.IsValid() {
+		return []NodeSpec{s}
+	}
+	return []NodeSpec{s.at(s.Local), s.at(s.Other)}
+}
+
+// locals are the addresses of all of them.
+func (s NodeSpec) locals() (list []netip.Addr) {
+	for _, one := range s.endpoints() {
+		list = append(list, one.Local)
+	}
+	return list
+}
+
+// at is the node as one of its VTEPs is.
+func (s NodeSpec) at(local netip.Addr) NodeSpec {
+	s.Local, s.Other = local, netip.Addr{}
+	s.Seal.Peers = slices.DeleteFunc(slices.Clone(s.Seal.Peers), func(p PeerKey) bool {
+		return p.VTEP.Addr().Is4() != local.Is4()
+	})
+	return s
+}
+
+// facing is the node as that of its VTEPs is to which a network belongs: by the first other
+// VTEP, or group, that it names.
+func (s NodeSpec) facing(n *NetworkSpec) NodeSpec {
+	switch a := n.names(); {
+	case !s.Other.IsValid():
+		return s
+	case a.IsValid() && a.Is4() == s.Other.Is4():
+		return s.at(s.Other)
+	}
+	return s.at(s.Local)
+}
+
+// names is the first address that the network names, invalid if it names none.
+func (s *NetworkSpec) names() netip.Addr {
+	switch {
+	case len(s.Remotes) > 0:
+		return s.Remotes[0].Addr()
+	case s.Group.IsValid():
+		return s.Group
+	case len(s.Static) > 0:
+		return s.Static[0].Remote.Addr()
+	}
+	return netip.Addr{}
 }
 
 // ownPort returns the port that comes with the network.

@@ -45,77 +45,77 @@ type UnderlayLink struct {
 }
 
 // watchUnderlay begins to follow the underlay.
-func (a *Agent) watchUnderlay() {
-	a.setUnderlayState(UnderlayState{})
-	if a.underlay.Watch == nil {
+func (e *endpoint) watchUnderlay() {
+	e.setUnderlayState(UnderlayState{})
+	if e.underlay.Watch == nil {
 		return
 	}
-	a.setUnderlayState(a.underlay.Watch.State())
-	if s := a.underlayState(); s.Trouble != "" {
-		a.reportTrouble(s)
+	e.setUnderlayState(e.underlay.Watch.State())
+	if s := e.underlayState(); s.Trouble != "" {
+		e.agent.reportTrouble(s)
 	}
-	a.watching.Go(a.followUnderlay)
+	e.watching.Go(e.followUnderlay)
 }
 
 // closeWatch ends that. It may be called if nothing was begun.
-func (a *Agent) closeWatch() (err error) {
-	if a.underlay.Watch != nil {
-		err = a.underlay.Watch.Close()
+func (e *endpoint) closeWatch() (err error) {
+	if e.underlay.Watch != nil {
+		err = e.underlay.Watch.Close()
 	}
-	a.watching.Wait()
+	e.watching.Wait()
 	return err
 }
 
 // followUnderlay keeps to what becomes of the underlay until the watch is closed.
-func (a *Agent) followUnderlay() {
+func (e *endpoint) followUnderlay() {
 	for {
-		change, err := a.underlay.Watch.Next()
+		change, err := e.underlay.Watch.Next()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil:
-			a.report(zap.ErrorLevel, api.Event{
+			e.agent.report(zap.ErrorLevel, api.Event{
 				Kind: api.EventUnderlay, Message: "changes of the underlay are not followed any more; start vxtap anew for that",
 			}, err)
 			return
 		}
-		a.underlayChanged(&change)
+		e.underlayChanged(&change)
 	}
 }
 
-func (a *Agent) underlayState() UnderlayState { return *a.state.Load() }
+func (e *endpoint) underlayState() UnderlayState { return *e.state.Load() }
 
 // setUnderlayState notes how things are. While no interface has the address, its last MTU
 // is as good as any.
-func (a *Agent) setUnderlayState(s UnderlayState) {
-	if was := a.state.Load(); s.MTU == 0 && was != nil {
+func (e *endpoint) setUnderlayState(s UnderlayState) {
+	if was := e.state.Load(); s.MTU == 0 && was != nil {
 		s.MTU = was.MTU
 	}
 	if s.MTU == 0 {
-		s.MTU = a.interfaceMTU()
+		s.MTU = e.interfaceMTU()
 	}
-	a.state.Store(&s)
+	e.state.Store(&s)
 }
 
 // underlayChanged says what has changed, and has the VTEP and the devices follow.
-func (a *Agent) underlayChanged(c *UnderlayChange) {
-	was := a.underlayState()
-	a.setUnderlayState(c.State)
-	now := a.underlayState()
+func (e *endpoint) underlayChanged(c *UnderlayChange) {
+	was := e.underlayState()
+	e.setUnderlayState(c.State)
+	now := e.underlayState()
 	switch {
 	case now.Trouble != "" && now.Trouble != was.Trouble:
-		a.reportTrouble(now)
+		e.agent.reportTrouble(now)
 	case now.Trouble == "" && (was.Trouble != "" || was.Interface != now.Interface):
-		a.report(zap.InfoLevel, api.Event{Kind: api.EventUnderlay, Message: "the underlay is usable, the local address is on interface " + now.Interface}, nil)
+		e.agent.report(zap.InfoLevel, api.Event{Kind: api.EventUnderlay, Message: "the underlay is usable, the local address is on interface " + now.Interface}, nil)
 	}
 	if now.MTU != was.MTU {
-		a.vtep.SetMTU(now.MTU)
-		a.report(zap.InfoLevel, api.Event{Kind: api.EventUnderlay, MTU: now.MTU, Message: "the underlay's interface has another MTU"}, nil,
+		e.vtep.SetMTU(now.MTU)
+		e.agent.report(zap.InfoLevel, api.Event{Kind: api.EventUnderlay, MTU: now.MTU, Message: "the underlay's interface has another MTU"}, nil,
 			zap.String("interface", now.Interface), zap.Int("mtu", now.MTU), zap.Int("before", was.MTU))
 	}
-	a.followLinks(c.Links, now.MTU, now.MTU != was.MTU)
+	e.followLinks(c.Links, now.MTU, now.MTU != was.MTU)
 	if len(c.Routes) > 0 {
-		a.vtep.RoutesChanged(c.Routes)
+		e.vtep.RoutesChanged(c.Routes)
 	}
 }
 
@@ -124,22 +124,25 @@ func (a *Agent) reportTrouble(s UnderlayState) {
 }
 
 // followLinks has the networks follow interfaces that have changed, and the MTU if that has.
-func (a *Agent) followLinks(links []UnderlayLink, mtu int, changed bool) {
+func (e *endpoint) followLinks(links []UnderlayLink, mtu int, changed bool) {
 	for i := range links {
 		if err := links[i].Err; err != nil {
-			a.report(zap.WarnLevel, api.Event{Kind: api.EventUnderlay, Message: "interface " + links[i].Name + " is another now, and not all sockets could follow"}, err)
+			e.agent.report(zap.WarnLevel, api.Event{Kind: api.EventUnderlay, Message: "interface " + links[i].Name + " is another now, and not all sockets could follow"}, err)
 		}
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, n := range a.networks {
+	e.agent.mu.Lock()
+	defer e.agent.mu.Unlock()
+	for _, n := range e.agent.networks {
+		if n.home != e {
+			continue
+		}
 		for i := range links {
 			if n.spec.Group.IsValid() && n.spec.groupDevice() == links[i].Name {
-				a.followGroup(n, &links[i])
+				e.agent.followGroup(n, &links[i])
 			}
 		}
 		if changed {
-			a.followMTU(n, mtu)
+			e.agent.followMTU(n, mtu)
 		}
 	}
 }
@@ -166,7 +169,7 @@ func (a *Agent) followGroup(n *network, l *UnderlayLink) {
 // followMTU gives a network's ports the MTU that the underlay leaves, those that are to have
 // that; a.mu is held.
 func (a *Agent) followMTU(n *network, underlay int) {
-	room := a.room(underlay, n.spec.Sealed)
+	room := room(n.home.node.Local, underlay, n.spec.Sealed)
 	if n.spec.Port.MTU == 0 {
 		n.mtu.Store(int64(follows(int(n.mtu.Load()), room)))
 	}
@@ -222,8 +225,8 @@ func (a *Agent) setPortMTU(n *network, p *port, mtu int) bool {
 }
 
 // room is what an underlay's MTU leaves for the packets of a network.
-func (a *Agent) room(underlay int, sealed bool) int {
-	return min(encap.OverlayMTU(underlay, a.node.Local.Is6(), sealed, 0), encap.MaxMTU)
+func room(local netip.Addr, underlay int, sealed bool) int {
+	return min(encap.OverlayMTU(underlay, local.Is6(), sealed, 0), encap.MaxMTU)
 }
 
 func (a *Agent) warnTooLong(vni encap.VNI, port string, mtu, fits int) {

@@ -145,6 +145,29 @@ func tapWord(parseName func(string) (string, error)) Word {
 	}
 }
 
+// localWord is for the node's addresses.
+func localWord() Word {
+	return Word{
+		Name: "local", Kind: "ADDR", Of: OfNode, List: true,
+		Usage: "underlay address of this host, from which it answers (required); a second one of the other family is for networks of that",
+		set: func(n *NodeSpec, _ *NetworkSpec, s string) error {
+			a, err := ParseLocal(s)
+			switch {
+			case err != nil:
+				return err
+			case !n.Local.IsValid():
+				n.Local = a
+			case n.Other.IsValid() || a.Is4() == n.Local.Is4():
+				return fmt.Errorf("address %v beside %v: give one IPv4 and one IPv6 address at most", a, n.Local)
+			default:
+				n.Other = a
+			}
+			return nil
+		},
+		same: func(a, b saying) bool { return a.node.Local == b.node.Local && a.node.Other == b.node.Other },
+	}
+}
+
 // tosWord is the one word for two fields.
 func tosWord() Word {
 	return Word{

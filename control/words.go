@@ -33,8 +33,7 @@ func networkWords(parseName func(string) (string, error)) []Word {
 	return []Word{
 		ofNetwork("vni", "N", "", "VXLAN network identifier, 1 to 16777215 (required)", encap.ParseVNI,
 			func(n *NetworkSpec) *encap.VNI { return &n.VNI }),
-		ofNode("local", "ADDR", "", "underlay address of this host, from which it answers (required)", ParseLocal,
-			func(n *NodeSpec) *netip.Addr { return &n.Local }),
+		localWord(),
 		listOfNetwork("remote", "ADDR[:PORT]", "VTEP that receives broadcast, unknown and multicast frames", ParseRemote,
 			func(n *NetworkSpec) *[]netip.AddrPort { return &n.Remotes }),
 		tapWord(parseName),

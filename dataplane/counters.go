@@ -45,6 +45,20 @@ func (c *Counts) Dropped() uint64 {
 	return sum
 }
 
+// Add adds the counts of another VTEP's.
+func (c *Counts) Add(o *Counts) {
+	c.Frames += o.Frames
+	c.Bytes += o.Bytes
+	c.Forwarded += o.Forwarded
+	c.ForwardedBytes += o.ForwardedBytes
+	c.Copies += o.Copies
+	c.Answers += o.Answers
+	c.Waiting += o.Waiting
+	for i := range o.Drops {
+		c.Drops[i] += o.Drops[i]
+	}
+}
+
 func (c *Counts) add(k *counters) {
 	c.Frames += k.frames.Load()
 	c.Bytes += k.bytes.Load()

@@ -13,7 +13,7 @@ import (
 func openInterface(spec control.DeviceSpec) (*control.Device, error) {
 	d, err := packet.Open(packet.Config{
 		Interface: spec.Device,
-		Local:     spec.Local,
+		Locals:    spec.Locals,
 		Queues:    spec.Queues,
 		NoOffload: !spec.Offload.TAP(),
 	})

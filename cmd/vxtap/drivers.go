@@ -23,13 +23,22 @@ const busyPoll = 60 * time.Microsecond
 
 // drivers wires the agent to this system's devices and sockets.
 func drivers() control.Drivers {
+	workers := 0 // of all VTEPs
 	return control.Drivers{
-		OpenUnderlay: openUnderlay,
-		OpenDevice:   openDevice,
-		CheckName:    checkTAPName,
-		NewPoller:    func() (dataplane.Poller, error) { return tap.NewPoller() },
-		BusyPoll:     busyPoll,
-		UnderlayMTU:  underlay.MTU,
+		OpenUnderlay: func(node control.NodeSpec) (*control.Underlay, error) {
+			u, err := openUnderlay(node)
+			if err == nil {
+				workers += 2 * len(u.Queues)
+				giveProcessors(workers)
+				collectEarly()
+			}
+			return u, err
+		},
+		OpenDevice:  openDevice,
+		CheckName:   checkTAPName,
+		NewPoller:   func() (dataplane.Poller, error) { return tap.NewPoller() },
+		BusyPoll:    busyPoll,
+		UnderlayMTU: underlay.MTU,
 	}
 }
 
@@ -54,8 +63,8 @@ func queuesOf(node control.NodeSpec) int {
 // rest. A worker that comes out of a system call needs one to go on; with fewer, it waits
 // until the scheduler's monitor takes another's away, and that is longer than a round
 // trip. The kernel decides what really runs.
-func giveProcessors(queues int) {
-	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), 2*queues+2))
+func giveProcessors(workers int) {
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), workers+2))
 }
 
 // garbagePercent is how much garbage may pile up, in percent of what is in use. That is
@@ -82,8 +91,6 @@ func openUnderlay(node control.NodeSpec) (*control.Underlay, error) {
 	if err != nil {
 		return nil, err
 	}
-	giveProcessors(len(queues))
-	collectEarly()
 	first := queues[0] // all are alike
 	u := &control.Underlay{Driver: first.Driver()}
 	u.ReceiveBuffer, u.ReceiveBufferWanted = first.ReceiveBuffer()

@@ -39,14 +39,15 @@ func newShowCommand(e *env) *cobra.Command {
 // each network.
 func describeNode(n *api.Node, now time.Time) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "node %v port %d, version %s, up %v\n", n.Local, n.Port, n.Version, now.Sub(n.Started).Truncate(time.Second))
-	fmt.Fprintf(&b, "underlay %s, queues %d, receive buffer %s\n", n.Underlay.Driver, n.Underlay.Queues, receiveBuffer(&n.Underlay))
-	describeInterface(&b, &n.Underlay)
-	describeOffloads(&b, n.Underlay.Offloads)
-	if refused := n.Underlay.TrainsRefused; refused > 0 {
-		fmt.Fprintf(&b, "  trains are refused by the routes to %d remotes, whose datagrams are sent one by one\n", refused)
+	local := n.Local.String()
+	if n.Second != nil {
+		local += " and " + n.Second.Local.String()
 	}
-	describePaths(&b, n.Underlay.Paths)
+	fmt.Fprintf(&b, "node %s port %d, version %s, up %v\n", local, n.Port, n.Version, now.Sub(n.Started).Truncate(time.Second))
+	describeUnderlay(&b, "underlay", &n.Underlay)
+	if n.Second != nil {
+		describeUnderlay(&b, fmt.Sprintf("underlay of %v", n.Second.Local), &n.Second.Underlay)
+	}
 	for i := range n.Networks {
 		b.WriteByte('\n')
 		describeNetwork(&b, &n.Networks[i], n.Port)
@@ -55,6 +56,16 @@ func describeNode(n *api.Node, now time.Time) string {
 		b.WriteString("\nno networks\n")
 	}
 	return b.String()
+}
+
+func describeUnderlay(b *strings.Builder, what string, u *api.UnderlayInfo) {
+	fmt.Fprintf(b, "%s %s, queues %d, receive buffer %s\n", what, u.Driver, u.Queues, receiveBuffer(u))
+	describeInterface(b, u)
+	describeOffloads(b, u.Offloads)
+	if refused := u.TrainsRefused; refused > 0 {
+		fmt.Fprintf(b, "  trains are refused by the routes to %d remotes, whose datagrams are sent one by one\n", refused)
+	}
+	describePaths(b, u.Paths)
 }
 
 // describeInterface says by which interface the tunnel goes, and what is wrong with it.

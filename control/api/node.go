@@ -14,7 +14,14 @@ type Node struct {
 	Port     uint16       `json:"port"`    // UDP port of the VTEP
 	Started  time.Time    `json:"started"`
 	Underlay UnderlayInfo `json:"underlay"`
-	Networks []Network    `json:"networks"` // by VNI
+	Second   *Endpoint    `json:"second,omitempty"` // nil if the node has addresses of one family
+	Networks []Network    `json:"networks"`         // by VNI
+}
+
+// Endpoint is the node's VTEP of its other address family, with the same port.
+type Endpoint struct {
+	Local    netip.Addr   `json:"local"`
+	Underlay UnderlayInfo `json:"underlay"`
 }
 
 // UnderlayInfo describes the UDP side of a node.

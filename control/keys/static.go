@@ -25,6 +25,7 @@ type Static struct {
 var (
 	_ control.Keys       = (*Static)(nil)
 	_ control.PeerKeeper = (*Static)(nil)
+	_ control.LocalKeys  = (*Static)(nil)
 )
 
 // Load reads the key files that a node's spec names, and checks what only their contents
@@ -76,6 +77,17 @@ func bare(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 // Identity implements [control.Keys].
 func (s *Static) Identity() crypto.PrivateKey { return s.identity }
+
+// At implements [control.LocalKeys]. With a secret alone, who a node is follows from its
+// address.
+func (s *Static) At(local netip.Addr) control.Keys {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.peers != nil {
+		return s
+	}
+	return &Static{identity: s.psk.Identity(local), psk: s.psk, changed: make(chan struct{})}
+}
 
 // Peer implements [control.Keys].
 func (s *Static) Peer(vtep netip.Addr) (crypto.PeerConfig, bool) {

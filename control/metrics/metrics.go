@@ -46,7 +46,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	out := sink(ch)
 	node, stats := c.source.Node(), c.source.Stats()
 	out.gauge(buildInfo, 1, node.Version)
-	out.underlay(&node.Underlay)
+	out.underlay(&node)
 	out.node(&stats)
 	for i := range node.Networks {
 		out.table(&node.Networks[i])

@@ -140,16 +140,18 @@ func get(t *testing.T, url string) string {
 	return string(body)
 }
 
-// Whoever alerts on it learns that the underlay is not usable.
+// Whoever alerts on it learns that the underlay is not usable, or one of two.
 func TestUnderlayIsDown(t *testing.T) {
-	down := &agent{node: api.Node{Underlay: api.UnderlayInfo{Trouble: "no interface has address 10.9.0.1"}}}
-	err := testutil.GatherAndCompare(metrics.Registry(down), strings.NewReader(`
+	down := api.UnderlayInfo{Trouble: "no interface has address 10.9.0.1"}
+	for _, node := range []api.Node{{Underlay: down}, {Second: &api.Endpoint{Underlay: down}}} {
+		err := testutil.GatherAndCompare(metrics.Registry(&agent{node: node}), strings.NewReader(`
 # HELP vxtap_underlay_up Whether nothing is known to keep datagrams from being sent and received.
 # TYPE vxtap_underlay_up gauge
 vxtap_underlay_up 0
 `), "vxtap_underlay_up")
-	if err != nil {
-		t.Error(err)
+		if err != nil {
+			t.Error(err)
+		}
 	}
 }
 

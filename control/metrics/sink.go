@@ -17,14 +17,15 @@ func (s sink) gauge(d *prometheus.Desc, v float64, labels ...string) {
 	s <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 }
 
-// underlay says how it is.
-func (s sink) underlay(u *api.UnderlayInfo) {
-	up := 1.0
-	if u.Trouble != "" {
-		up = 0
+// underlay says how it is; of a node with two, how the worse one is.
+func (s sink) underlay(n *api.Node) {
+	up, mtu := n.Underlay.Trouble == "", n.Underlay.MTU
+	if n.Second != nil {
+		up = up && n.Second.Underlay.Trouble == ""
+		mtu = min(mtu, n.Second.Underlay.MTU)
 	}
-	s.gauge(underlayUp, up)
-	s.gauge(underlayMTU, float64(u.MTU))
+	s.gauge(underlayUp, map[bool]float64{true: 1}[up])
+	s.gauge(underlayMTU, float64(mtu))
 }
 
 // node says what belongs to no network.

@@ -13,10 +13,10 @@ type Config struct {
 	// wire of the interface IF: frames with that tag are read, without it, and get it when
 	// they are written. Otherwise frames keep the tags that they have on the wire.
 	Interface string
-	// Local is the address of this host that the tunnel goes from. Whatever carries it is
-	// refused: each datagram of the tunnel would be a frame of the port. Invalid: any
+	// Locals are the addresses of this host that tunnels go from. Whatever carries one is
+	// refused: each datagram of the tunnel would be a frame of the port. Without any, any
 	// interface will do.
-	Local netip.Addr
+	Locals []netip.Addr
 	// Queues is the number of queues, 1 to 256. 0: one. A flow is read from one.
 	Queues int
 	// NoOffload has frames of wire size written, with their checksums finished. What is read

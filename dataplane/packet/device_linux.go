@@ -11,7 +11,7 @@ import (
 
 // open makes the device in the calling thread's network namespace.
 func open(c Config) (*Device, error) {
-	w, err := find(c.Interface, c.Local)
+	w, err := find(c.Interface, c.Locals)
 	if err != nil {
 		return nil, err
 	}

@@ -83,14 +83,14 @@ func TestOpenRefuses(t *testing.T) {
 		{"eth2", packet.ErrUnfit, "belongs to br0"},
 		{"eth1", packet.ErrUnfit, "carries the tunnel"},
 	} {
-		d, err := tryOpen(c.host, packet.Config{Interface: r.name, Local: hostIP.Addr()})
+		d, err := tryOpen(c.host, packet.Config{Interface: r.name, Locals: []netip.Addr{hostIP.Addr()}})
 		if d != nil || !errors.Is(err, r.is) || !strings.Contains(err.Error(), r.says) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", r.name, err)
 		}
 	}
 	// A VLAN beside the tunnel is on the same cable, and is fine; so is the bridge itself.
-	open(t, c.host, packet.Config{Interface: "eth1.100", Local: hostIP.Addr()})
-	open(t, c.host, packet.Config{Interface: "br0", Local: hostIP.Addr()})
+	open(t, c.host, packet.Config{Interface: "eth1.100", Locals: []netip.Addr{hostIP.Addr()}})
+	open(t, c.host, packet.Config{Interface: "br0", Locals: []netip.Addr{hostIP.Addr()}})
 }
 
 // The tunnel may go from an interface on top of another, or from the other end of a pair.
@@ -105,11 +105,11 @@ func TestOpenRefusesBelowTheTunnel(t *testing.T) {
 	must(t, c.host.AddAddress("upper", hostIP))
 	must(t, c.lab.Link(c.host, "near", c.host, "far", netlab.LinkConfig{A: []netip.Prefix{machineIP}}))
 	for name, local := range map[string]netip.Prefix{"eth1": hostIP, "upper": hostIP, "near": machineIP, "far": machineIP} {
-		if _, err := tryOpen(c.host, packet.Config{Interface: name, Local: local.Addr()}); !errors.Is(err, packet.ErrUnfit) {
+		if _, err := tryOpen(c.host, packet.Config{Interface: name, Locals: []netip.Addr{local.Addr()}}); !errors.Is(err, packet.ErrUnfit) {
 			t.Errorf("%s below %v: %v", name, local, err)
 		}
 	}
-	open(t, c.host, packet.Config{Interface: "eth1", Local: machineIP.Addr()})
+	open(t, c.host, packet.Config{Interface: "eth1", Locals: []netip.Addr{machineIP.Addr()}})
 }
 
 func linkAttrs(name string) netlink.LinkAttrs {

@@ -2,6 +2,7 @@ package packet_test
 
 import (
 	"errors"
+	"net/netip"
 	"fmt"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ func addBridge(name string) error {
 
 func makePort(device string) faults.Scenario {
 	return func() (says string, err error) {
-		d, err := packet.Open(packet.Config{Interface: device, Local: hostIP.Addr(), Queues: 2})
+		d, err := packet.Open(packet.Config{Interface: device, Locals: []netip.Addr{hostIP.Addr()}, Queues: 2})
 		if err != nil {
 			return "", err
 		}

@@ -18,7 +18,7 @@ type wire struct {
 }
 
 // find returns the wire of a name, if it can be that of a port.
-func find(name string, local netip.Addr) (wire, error) {
+func find(name string, locals []netip.Addr) (wire, error) {
 	w, err := lookUp(name)
 	if err != nil {
 		return wire{}, err
@@ -26,7 +26,12 @@ func find(name string, local netip.Addr) (wire, error) {
 	if err := w.check(); err != nil {
 		return wire{}, err
 	}
-	return w, w.checkTunnel(local)
+	for _, local := range locals {
+		if err := w.checkTunnel(local); err != nil {
+			return w, err
+		}
+	}
+	return w, nil
 }
 
 // lookUp finds the interface of that name, or of what comes before a VLAN in it.
