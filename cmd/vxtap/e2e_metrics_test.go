@@ -16,7 +16,7 @@ import (
 )
 
 // scrape asks for metrics on a host, once.
-func scrape(t *testing.T, h *netlab.Host, addr string) (text string) {
+func scrape(t testing.TB, h *netlab.Host, addr string) (text string) {
 	t.Helper()
 	check(t, h.Do(func() error {
 		conn, err := net.Dial("tcp", addr)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -78,33 +79,40 @@ func (o *openVSwitch) vsctl(args ...string) {
 	o.run("ovs-vsctl", append([]string{"--db=unix:" + filepath.Join(o.dir, "db.sock"), "--timeout=60", "--retry"}, args...)...)
 }
 
+// connect has the switch be a VTEP at local, with which a network of the host continues.
+func (o *openVSwitch) connect(local, remote string, vni int, inner string) {
+	t, h := o.t, o.h
+	t.Helper()
+	mac := hardwareAddr(t, h, "eth0")
+	o.vsctl("add-br", "br-phy", "--", "set", "bridge", "br-phy", "datapath_type=netdev", "other-config:hwaddr="+mac.String(),
+		"--", "add-port", "br-phy", "eth0")
+	o.vsctl("add-br", "br-int", "--", "set", "bridge", "br-int", "datapath_type=netdev",
+		"--", "add-port", "br-int", "vx0", "--", "set", "interface", "vx0", "type=vxlan",
+		"options:remote_ip="+remote, "options:local_ip="+local, fmt.Sprint("options:key=", vni), "options:dst_port=4789")
+	// The switch has the cable now, so the host's address is on the bridge.
+	link, err := h.Netlink().LinkByName("eth0")
+	check(t, err)
+	addrs, err := h.Netlink().AddrList(link, 2)
+	check(t, err)
+	for i := range addrs {
+		check(t, h.Netlink().AddrDel(link, &addrs[i]))
+	}
+	for ifname, addr := range map[string]string{"br-phy": local + "/24", "br-int": inner + "/24"} {
+		l, err := h.Netlink().LinkByName(ifname)
+		check(t, err)
+		check(t, h.Netlink().LinkSetMTU(l, map[string]int{"br-phy": 1500, "br-int": 1450}[ifname]))
+		check(t, h.Netlink().LinkSetUp(l))
+		check(t, h.AddAddress(ifname, netip.MustParsePrefix(addr)))
+	}
+}
+
 // Open vSwitch without its kernel module drops every datagram whose outer checksum is
 // unfinished, as all are on a veth; it takes those that have none.
 func TestOpenVSwitch(t *testing.T) {
 	t.Parallel()
 	a, b := newPair(t, netlab.LinkConfig{})
 	o := startOVS(t, b)
-	mac := hardwareAddr(t, b, "eth0")
-	o.vsctl("add-br", "br-phy", "--", "set", "bridge", "br-phy", "datapath_type=netdev", "other-config:hwaddr="+mac.String(),
-		"--", "add-port", "br-phy", "eth0")
-	o.vsctl("add-br", "br-int", "--", "set", "bridge", "br-int", "datapath_type=netdev",
-		"--", "add-port", "br-int", "vx0", "--", "set", "interface", "vx0", "type=vxlan",
-		"options:remote_ip=10.9.0.1", "options:local_ip=10.9.0.2", "options:key=42", "options:dst_port=4789")
-	// The switch has the cable now, so the host's address is on the bridge.
-	link, err := b.Netlink().LinkByName("eth0")
-	check(t, err)
-	addrs, err := b.Netlink().AddrList(link, 2)
-	check(t, err)
-	for i := range addrs {
-		check(t, b.Netlink().AddrDel(link, &addrs[i]))
-	}
-	for ifname, addr := range map[string]string{"br-phy": "10.9.0.2/24", "br-int": innerB + "/24"} {
-		l, err := b.Netlink().LinkByName(ifname)
-		check(t, err)
-		check(t, b.Netlink().LinkSetMTU(l, map[string]int{"br-phy": 1500, "br-int": 1450}[ifname]))
-		check(t, b.Netlink().LinkSetUp(l))
-		check(t, b.AddAddress(ifname, netip.MustParsePrefix(addr)))
-	}
+	o.connect("10.9.0.2", "10.9.0.1", 42, innerB)
 	v := startVXTAP(t, a, "--vni", "42", "--local", "10.9.0.1", "--remote", "10.9.0.2", "--udpcsum=false", "--address", innerA+"/24")
 	eventually(t, "the switch answers", func() bool {
 		rtts, err := a.Ping(within(t), ip(innerB), 1, 56)

@@ -35,9 +35,9 @@ func (f *configFile) write(text string) {
 }
 
 // startRun runs vxtap run with a file until the test ends.
-func startRun(t testing.TB, h *netlab.Host, f *configFile) *child {
+func startRun(t testing.TB, h *netlab.Host, f *configFile, flags ...string) *child {
 	t.Helper()
-	c := launch(t, h, newSocket(t), "run", "-c", f.path)
+	c := launch(t, h, newSocket(t), append([]string{"run", "-c", f.path}, flags...)...)
 	t.Cleanup(func() {
 		if !c.hasExited() {
 			c.stop()
