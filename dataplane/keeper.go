@@ -14,6 +14,8 @@ type keeper struct {
 	stop   chan struct{}
 	done   chan struct{}
 
+	ticked uint32 // seconds since the VTEP was opened, at the last tick
+
 	notices chan Event // that a remote is refused trains, perhaps not for the first time
 	told    map[netip.AddrPort]bool
 }
@@ -65,14 +67,25 @@ func (v *VTEP) keep() {
 		case e := <-v.keeper.notices:
 			v.tellOnce(e)
 		case <-tick.C:
-			now := uint32(time.Since(v.opened) / time.Second)
-			v.clock.Store(now)
-			for _, n := range v.Networks() {
-				n.expire(now)
-			}
+			v.tick()
 		case <-v.keeper.stop:
 			return
 		}
+	}
+}
+
+// maxStep is by how many seconds the coarse clock advances at a time at most. While this
+// process was stopped, or had no CPU, it could see nobody: that makes no entry older.
+const maxStep = 2
+
+// tick advances the coarse clock, and ages.
+func (v *VTEP) tick() {
+	real := uint32(time.Since(v.opened) / time.Second)
+	now := v.clock.Load() + min(real-v.keeper.ticked, maxStep)
+	v.keeper.ticked = real
+	v.clock.Store(now)
+	for _, n := range v.Networks() {
+		n.expire(now)
 	}
 }
 

@@ -46,6 +46,10 @@ func soak(t *testing.T, sealed bool) {
 		soakRound(t, there, length/20)
 		soakRound(t, back, length/20)
 	}
+	if long {
+		x.pause(func() { <-time.After(time.Minute) })
+		ping(t, a, "192.168.77.2")
+	}
 	before := []usage{x.usage(), y.usage()}
 	for end := time.Now().Add(length); time.Now().Before(end); {
 		soakRound(t, there, length/20)
