@@ -31,6 +31,9 @@ type benchLab struct {
 type benchSubject struct {
 	name   string
 	client *traffic.Client
+	// target is the VTEP at b, and vni its network; invalid if there is none.
+	target netip.AddrPort
+	vni    uint32
 	// ends are the vxtaps at a and b; none if it is no vxtap.
 	ends []*benchChild
 	// captures of what the ends carry, which end with them.
@@ -115,6 +118,9 @@ func (l *benchLab) startSubjects(ctx context.Context) error {
 		s := &benchSubject{name: key, rates: make(map[string]float64)}
 		o := l.overlay(i)
 		var err error
+		if _, far := l.underlayAddrs(); key != benchUnderlay {
+			s.target, s.vni = netip.AddrPortFrom(far, o.port), o.vni
+		}
 		switch kind := findBenchKind(key); {
 		case key == benchUnderlay:
 			_, o.b = l.underlayAddrs()

@@ -36,6 +36,9 @@ func (l *benchLab) round(ctx context.Context, round int) error {
 		}
 		for i := range l.subjects {
 			s := l.subjects[(i+round)%len(l.subjects)]
+			if m.hostile && !s.target.IsValid() {
+				continue // nobody is there to be molested
+			}
 			if err := l.measure(ctx, m, s, round); err != nil {
 				return err
 			}
@@ -55,7 +58,7 @@ func (l *benchLab) round(ctx context.Context, round int) error {
 func (l *benchLab) measure(ctx context.Context, m *benchMeasure, s *benchSubject, round int) error {
 	title := fmt.Sprintf("%s, round %d of %d, %s, %s", l.part.title(), round+1, l.runs, m.Title, s.name)
 	l.progress.begin(fmt.Sprintf("%s %d, round %d/%d, %s of %s", l.underlay, l.mtu, round+1, l.runs, m.Key, s.name))
-	sample, err := s.sample(ctx, m, l.duration)
+	sample, err := l.sample(ctx, s, m, l.duration)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -75,7 +78,7 @@ func (l *benchLab) measure(ctx context.Context, m *benchMeasure, s *benchSubject
 }
 
 // sample takes one measurement of a subject.
-func (s *benchSubject) sample(ctx context.Context, m *benchMeasure, d time.Duration) (sample benchSample, err error) {
+func (l *benchLab) sample(ctx context.Context, s *benchSubject, m *benchMeasure, d time.Duration) (sample benchSample, err error) {
 	if err := s.alive(); err != nil {
 		return sample, err
 	}
@@ -86,6 +89,8 @@ func (s *benchSubject) sample(ctx context.Context, m *benchMeasure, d time.Durat
 		sample, err = s.sampleUDP(ctx, m, d)
 	case m.rtt != nil:
 		sample, err = s.sampleRTT(ctx, m.rtt, d)
+	case m.hostile:
+		sample, err = s.sampleHostile(ctx, l.a.Do, d)
 	}
 	return sample, errors.Join(s.alive(), err)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -40,6 +41,7 @@ type benchMeasure struct {
 	streams int
 	udp     *benchUDP
 	rtt     *benchRTT
+	hostile bool // beside a storm of malformed datagrams; only asked for by name
 }
 
 type benchUDP struct {
@@ -60,6 +62,12 @@ var imix = []int{12, 548, 12, 12, 548, 12, 1372, 12, 548, 12, 12, 548}
 // benchMeasures are all, in the order in which they are taken.
 func benchMeasures() []*benchMeasure { return allBenchMeasures[:] }
 
+// usualBenchMeasures are those that are taken unless others are asked for. A storm takes what
+// it can get of the machine, and says nothing about a quiet day.
+func usualBenchMeasures() []*benchMeasure {
+	return slices.DeleteFunc(slices.Clone(benchMeasures()), func(m *benchMeasure) bool { return m.hostile })
+}
+
 var (
 	tcpFigures = []benchFigure{
 		{Key: "gbit_per_s", Title: "Gbit/s", Digits: 2},
@@ -78,6 +86,11 @@ var (
 		{Key: "p999_us", Title: "p99.9 µs", Digits: 1, Less: true},
 		{Key: "lost", Title: "lost", Less: true},
 	}
+	hostileFigures = []benchFigure{
+		{Key: "udp_kept_percent", Title: "UDP kept %", Digits: 1},
+		{Key: "tcp_kept_percent", Title: "TCP kept %", Digits: 1},
+		{Key: "storm_kpps", Title: "storm 1000/s", Digits: 0},
+	}
 	memoryFigures = []benchFigure{
 		{Key: "anon_mib", Title: "anonymous MiB", Digits: 1, Less: true},
 		{Key: "hwm_mib", Title: "resident MiB", Digits: 1, Less: true},
@@ -94,6 +107,7 @@ var allBenchMeasures = [...]*benchMeasure{
 	{Key: "rtt", Title: "Round trip, one a millisecond", Figures: rttFigures, rtt: &benchRTT{interval: time.Millisecond}},
 	{Key: "rtt-back", Title: "Round trip, back to back", Figures: rttFigures, rtt: &benchRTT{}},
 	{Key: "rtt-load", Title: "Round trip beside a TCP stream", Figures: rttFigures, rtt: &benchRTT{interval: time.Millisecond, loaded: true}},
+	{Key: "hostile", Title: "Honest flows beside a storm", Figures: hostileFigures, hostile: true},
 	{Key: "memory", Title: "Peak memory of the larger vxtap", Figures: memoryFigures},
 }
 
@@ -106,8 +120,10 @@ func parseBenchMeasure(s string) (*benchMeasure, error) {
 	return nil, fmt.Errorf("bad measure %q: want one of %s", s, strings.Join(benchMeasureKeys(), ", "))
 }
 
-func benchMeasureKeys() (keys []string) {
-	for _, m := range allBenchMeasures {
+func benchMeasureKeys() []string { return keysOf(benchMeasures()) }
+
+func keysOf(measures []*benchMeasure) (keys []string) {
+	for _, m := range measures {
 		keys = append(keys, m.Key)
 	}
 	return keys
@@ -122,7 +138,9 @@ func describeMeasures() string {
 }
 
 // passive reports whether the measurement is taken beside the others.
-func (m *benchMeasure) passive() bool { return m.streams == 0 && m.udp == nil && m.rtt == nil }
+func (m *benchMeasure) passive() bool {
+	return m.streams == 0 && m.udp == nil && m.rtt == nil && !m.hostile
+}
 
 // cost is how long the measurement takes one subject, about; later rounds of a search
 // know where to begin.
@@ -138,6 +156,8 @@ func (m *benchMeasure) cost(d time.Duration, round int) time.Duration {
 		return 2*warm + d + settle
 	case m.passive():
 		return 0
+	case m.hostile:
+		return 2*warm + 4*(d+settle)
 	}
 	return warm + d + settle
 }

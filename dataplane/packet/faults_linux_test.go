@@ -2,8 +2,8 @@ package packet_test
 
 import (
 	"errors"
-	"net/netip"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 

@@ -36,5 +36,8 @@ func (c *Client) TCP(context.Context, TCPConfig) (TCPResult, error) { return TCP
 // UDP returns an error.
 func (c *Client) UDP(context.Context, UDPConfig) (UDPResult, error) { return UDPResult{}, errSystem }
 
+// Storm returns an error.
+func Storm(context.Context, Place, StormConfig) (StormResult, error) { return StormResult{}, errSystem }
+
 // RTT returns an error.
 func (c *Client) RTT(context.Context, RTTConfig) (RTTResult, error) { return RTTResult{}, errSystem }
