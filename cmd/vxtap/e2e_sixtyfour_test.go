@@ -98,7 +98,7 @@ func (p *production) text(host, ttl int) string {
 		case vni == tunVNI && host == 1 && p.hasTUN:
 			more = ", tun: true"
 		case vni == bridgedVNI && host == 1 && p.hasBridgePort:
-			address, more = "", ", bridge-to: lan0"
+			address, more = "", ", tap: none, bridge-to: lan0"
 		case vni == changedVNI:
 			more = fmt.Sprintf(", ttl: %d", ttl)
 		}
