@@ -153,6 +153,9 @@ func canUpdate(was, now *NetworkSpec, before, after NodeSpec) bool {
 			return false
 		}
 	}
+	if before.facing(was).Local != after.facing(now).Local {
+		return false // it comes to another VTEP
+	}
 	if !was.Sealed {
 		return true
 	}
