@@ -4,19 +4,25 @@ VERSION   ?= $(if $(wildcard .git),$(shell git describe --tags --always --dirty 
 FUZZTIME  ?= 30s
 BENCH     ?= .
 SOAK      ?= 10m
+PLUGIN    ?= vxtap
 ARGS      ?=
 
 # Go would ask git about a tree that may be another user's, and fail; the version
 # comes from git describe instead.
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
-.PHONY: help build demo test check soak lint fuzz bench bench-tunnels cross clean
+.PHONY: help build docker-plugin demo test check soak lint fuzz bench bench-tunnels cross clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 build: ## the static binary ./vxtap
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(if $(VERSION),-X main.version=$(VERSION))' -o vxtap ./cmd/vxtap
+
+docker-plugin: build ## a managed plugin for Docker swarms, on the engine of this host (PLUGIN=vxtap)
+	@rm -rf .ci/bin/plugin && mkdir -p .ci/bin
+	cmd/vxtap/dockerplugin/build ./vxtap .ci/bin/plugin
+	docker plugin create $(PLUGIN) .ci/bin/plugin
 
 demo: build ## two hosts on this machine and an overlay between them (ARGS="--hosts 3 --ipv6")
 	@./vxtap demo $(ARGS)

@@ -38,14 +38,16 @@ type Endpoint struct {
 // ErrAddressTaken says that another host has an address.
 var ErrAddressTaken = errors.New("address is in use on another host")
 
-// Alone returns the cluster of a node that is in none: an address is another's if its
-// derived MAC was seen behind a remote, or somebody answers for it when asked through the
-// network, within askTimeout. Nobody is told anything.
+// Alone returns the cluster of a node that is in none: an address is another's if somebody
+// answers for it when asked through the network. Nobody is told anything.
 func (a *Agent) Alone() Cluster { return alone{a} }
 
-// askTimeout is how long one who has an address may take to say so. Twice within that it
-// is asked.
-const askTimeout = 200 * time.Millisecond
+// How long one who has an address may take to say so: longer if its derived MAC was seen
+// behind a remote lately. It is asked every half of the first.
+const (
+	askTimeout  = 200 * time.Millisecond
+	seenTimeout = 2 * time.Second
+)
 
 type alone struct{ agent *Agent }
 
@@ -55,18 +57,17 @@ func (c alone) ClaimAddress(ctx context.Context, vni encap.VNI, addr netip.Addr)
 	if err != nil {
 		return err
 	}
-	entries := n.vtep.Entries()
-	elsewhere := len(n.vtep.Remotes()) > 0
-	for _, e := range entries {
+	timeout, elsewhere := askTimeout, len(n.vtep.Remotes()) > 0
+	for _, e := range n.vtep.Entries() {
 		elsewhere = elsewhere || e.Remote.IsValid()
 		if e.Remote.IsValid() && e.MAC == encap.MACFromAddr(addr) {
-			return fmt.Errorf("%v: %w: %v is behind %v", addr, ErrAddressTaken, e.MAC, e.Remote.Addr())
+			timeout = seenTimeout
 		}
 	}
 	if !elsewhere {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	switch mac, err := c.agent.Ask(ctx, vni, addr); {
 	case err == nil:

@@ -70,7 +70,7 @@ func (d *Driver) requestAddress(q requestAddress) (given addressGiven, err error
 		if err != nil {
 			return given, err
 		}
-		if vni == 0 || q.Options[requestType] == requestGateway {
+		if vni == 0 || d.swarm || q.Options[requestType] == requestGateway {
 			return addressGiven{addr.String(), map[string]string{}}, nil
 		}
 		err = d.claimTaken(vni, addr.Addr())
@@ -91,14 +91,16 @@ func (d *Driver) requestAddress(q requestAddress) (given addressGiven, err error
 func (d *Driver) take(pool string, named netip.Addr) (addr netip.Prefix, vni encap.VNI, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	seen := d.behindRemotes(pool)
 	avoid := func(a netip.Addr) bool {
 		_, found := d.elsewhere[a]
-		return found
+		return found || seen[encap.MACFromAddr(a)]
 	}
 	err = d.change(func(s *state) (err error) {
 		addr, err = s.Book.Take(pool, named, avoid)
-		if errors.Is(err, ipam.ErrExhausted) && len(d.elsewhere) > 0 {
+		if errors.Is(err, ipam.ErrExhausted) && len(d.elsewhere)+len(seen) > 0 {
 			clear(d.elsewhere) // some may have been given up
+			clear(seen)        // and some containers gone
 			addr, err = s.Book.Take(pool, named, avoid)
 		}
 		return err
@@ -107,6 +109,24 @@ func (d *Driver) take(pool string, named netip.Addr) (addr netip.Prefix, vni enc
 		vni = d.state.networkOf(addr.Masked())
 	}
 	return addr, vni, err
+}
+
+// behindRemotes returns the MACs that were seen behind remotes on the network of a pool. An
+// address that would have such a MAC is left to whoever may still have it, unless there is no
+// other. d.mu is held.
+func (d *Driver) behindRemotes(pool string) map[encap.MAC]bool {
+	p := d.state.Book.Pools[pool]
+	if p == nil || d.swarm {
+		return nil
+	}
+	entries, _ := d.agent.FDB(d.state.networkOf(p.Subnet)) // there may be no network yet
+	seen := make(map[encap.MAC]bool)
+	for _, e := range entries {
+		if e.Dst.IsValid() {
+			seen[e.MAC] = true
+		}
+	}
+	return seen
 }
 
 func (d *Driver) claimTaken(vni encap.VNI, addr netip.Addr) error {

@@ -31,6 +31,7 @@ type agent struct {
 	words  map[encap.VNI]api.Words
 	ports  map[string]api.PortSpec // by VNI/name
 	taken  []string
+	seen   []string // addresses whose MACs are behind a remote
 	claims []string
 	up     map[string]bool // endpoints that others were told of
 	events chan api.Event
@@ -104,6 +105,13 @@ func (a *agent) RemovePort(vni encap.VNI, name string) error {
 	}
 	delete(a.ports, portKey(vni, name))
 	return nil
+}
+
+func (a *agent) FDB(encap.VNI) (list []api.FDBEntry, err error) {
+	for _, addr := range a.seen {
+		list = append(list, api.FDBEntry{MAC: encap.MACFromAddr(netip.MustParseAddr(addr)), Dst: netip.MustParseAddr("10.9.0.2")})
+	}
+	return list, nil
 }
 
 func (a *agent) ChangeFDB(vni encap.VNI, c api.FDBChange) error {
@@ -332,25 +340,27 @@ func TestAddresses(t *testing.T) {
 		`{"PoolID":"10.1.0.0/24","Pool":"10.1.0.0/24","Data":{}}`)
 	p.asks("IpamDriver.RequestAddress", pool+`, "Address": "10.1.0.1", "Options": {"RequestAddressType": "com.docker.network.gateway"}}`, `{"Address":"10.1.0.1/24","Data":{}}`)
 	p.agent.taken = []string{"10.1.0.8", "10.1.0.9", "10.1.0.77"}
+	p.agent.seen = []string{"10.1.0.10", "10.1.0.88"}
 	p.create(`"vni": "42"`)
 	if len(p.agent.claims) != 0 {
 		t.Errorf("claimed %v before there was a network", p.agent.claims)
 	}
-	p.asks("IpamDriver.RequestAddress", pool+"}", `{"Address":"10.1.0.10/24","Data":{}}`)
-	if got := fmt.Sprint(p.agent.claims); got != "[42 10.1.0.8 42 10.1.0.9 42 10.1.0.10]" {
+	p.asks("IpamDriver.RequestAddress", pool+"}", `{"Address":"10.1.0.11/24","Data":{}}`)
+	p.asks("IpamDriver.RequestAddress", pool+`, "Address": "10.1.0.88"}`, `{"Address":"10.1.0.88/24","Data":{}}`) // it has moved here
+	if got := fmt.Sprint(p.agent.claims); got != "[42 10.1.0.8 42 10.1.0.9 42 10.1.0.11 42 10.1.0.88]" {
 		t.Errorf("claimed %v", got)
 	}
 	p.refuses("IpamDriver.RequestAddress", pool+`, "Address": "10.1.0.77"}`, "in use on another host")
 	p.agent.taken = nil
 	p.asks("IpamDriver.RequestAddress", pool+`, "Address": "10.1.0.77"}`, `{"Address":"10.1.0.77/24","Data":{}}`)
 	p.restart()
-	p.refuses("IpamDriver.RequestAddress", pool+`, "Address": "10.1.0.10"}`, "taken")
-	p.asks("IpamDriver.RequestAddress", pool+"}", `{"Address":"10.1.0.11/24","Data":{}}`)
+	p.refuses("IpamDriver.RequestAddress", pool+`, "Address": "10.1.0.11"}`, "taken")
+	p.asks("IpamDriver.RequestAddress", pool+"}", `{"Address":"10.1.0.12/24","Data":{}}`)
 	for range 2 {
-		p.asks("IpamDriver.ReleaseAddress", pool+`, "Address": "10.1.0.10"}`, "{}")
+		p.asks("IpamDriver.ReleaseAddress", pool+`, "Address": "10.1.0.11"}`, "{}")
 	}
-	p.asks("IpamDriver.RequestAddress", pool+`, "Address": "10.1.0.10"}`, `{"Address":"10.1.0.10/24","Data":{}}`)
-	for i := 12; i < 16+2; i++ { // 12 to 15, and 8 and 9, which are not avoided after a restart
+	p.asks("IpamDriver.RequestAddress", pool+`, "Address": "10.1.0.11"}`, `{"Address":"10.1.0.11/24","Data":{}}`)
+	for i := 13; i < 16+3; i++ { // 13 to 15, 8 and 9, which are not known any more, and for want of others 10
 		if code, got := p.post("IpamDriver.RequestAddress", pool+"}"); code != 200 {
 			t.Error(got)
 		}

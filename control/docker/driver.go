@@ -25,6 +25,7 @@ type Agent interface {
 	RemoveNetwork(vni encap.VNI) error
 	AddPort(vni encap.VNI, spec api.PortSpec) (api.Port, error)
 	RemovePort(vni encap.VNI, name string) error
+	FDB(vni encap.VNI) ([]api.FDBEntry, error)
 	ChangeFDB(vni encap.VNI, c api.FDBChange) error
 	DeleteFDB(vni encap.VNI, mac encap.MAC, dst netip.AddrPort) error
 	Events() (events <-chan api.Event, stop func())

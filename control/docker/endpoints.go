@@ -64,8 +64,11 @@ func (d *Driver) createEndpoint(q createEndpoint) (createdEndpoint, error) {
 }
 
 // claim makes addresses this host's that another address manager has given out. Ours claimed
-// them when it did.
+// them when it did, and a swarm's managers give out each once.
 func (d *Driver) claim(id string, addresses []netip.Prefix) error {
+	if d.swarm {
+		return nil
+	}
 	var vni encap.VNI
 	var foreign []netip.Addr
 	d.view(func(s *state) {
