@@ -212,3 +212,35 @@ func TestBridgeToIsShown(t *testing.T) {
 		t.Error("the interface's own MAC is not in the table")
 	}
 }
+
+// A machine with a tunnel of its own, as a node of a lab has one, hands over superframes
+// inside it: they are carried like others, and no slower than a wire would.
+func TestBridgeToNestedTunnel(t *testing.T) {
+	t.Parallel()
+	for _, f := range families {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			x := newBridged(t, netlab.LinkConfig{}, netlab.LinkConfig{MTU: f.mtu})
+			x.peer(t, f)
+			v := x.start(t, f, "eth1")
+			nested := func(h *netlab.Host, local, remote, address string) {
+				check(t, h.KernelVXLAN(netlab.VXLANConfig{
+					Name: "vx7", VNI: 7, Port: 4790, Local: ip(local), Remotes: []netip.Addr{ip(remote)}, Addresses: prefixes(address + "/24"), MTU: 1300,
+				}))
+			}
+			nested(x.c, innerA6, innerB6, "172.16.0.1")
+			nested(x.b, innerB6, innerA6, "172.16.0.2")
+			ping(t, x.c, "172.16.0.2")
+			trainArrives(t, x.c, x.b, "172.16.0.2", 29*1000+517, 1000)
+			for _, e := range []struct {
+				from, to *netlab.Host
+				dst      string
+			}{{x.c, x.b, "172.16.0.2"}, {x.b, x.c, "172.16.0.1"}} {
+				_, err := netlab.Transfer(within(t), e.from, e.to, netip.AddrPortFrom(ip(e.dst), 0), netlab.TransferConfig{Bytes: 8 << 20, Verify: true})
+				check(t, err)
+			}
+			nothingLost(t, v)
+			noChecksumErrors(t, x.b, x.c)
+		})
+	}
+}

@@ -6,7 +6,9 @@
 // It is on AF_PACKET and on Linux only. Frames cross with a virtio header
 // (PACKET_VNET_HDR): the stack of a container or of a virtual machine on this host hands
 // over superframes and leaves checksums to be finished, and network cards merge what they
-// receive. VLAN tags, which the kernel takes off, are put back.
+// receive. VLAN tags, which the kernel takes off, are put back. Superframes inside a tunnel of
+// a container's are cut up; those for which there is no virtio header, as of SCTP, are lost and
+// counted as drops, unless their sender does without (ethtool -K eth0 tx-sctp-segmentation off).
 //
 // The interface is promiscuous while the device is open. What the system itself sends through
 // it is not read, and what comes from the wire goes to the system too, as to any interface.

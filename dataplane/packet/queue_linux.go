@@ -70,12 +70,20 @@ func (q *Queue) Offloads() encap.OffloadSet { return encap.OffloadSet(q.offloads
 // FD returns the descriptor to poll for reading.
 func (q *Queue) FD() int { return q.fd }
 
-// Notify sets the function to call when the interface was removed while it was down, which
-// the descriptor does not show.
+// Notify sets the function to call for what the descriptor does not show: the interface was
+// removed while it was down, or there is more of a frame that is cut up here.
 func (q *Queue) Notify(ready func()) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.ready = ready
+}
+
+// notify calls what Notify was given.
+func (q *Queue) notify() {
+	q.mu.Lock()
+	ready := q.ready
+	q.mu.Unlock()
+	ready()
 }
 
 // lost is how many frames the kernel dropped as the socket's buffer was full, and how many
@@ -142,10 +150,7 @@ func (q *Queue) staysDown() bool {
 	switch {
 	case gone:
 		q.in.gone.Store(true)
-		q.mu.Lock()
-		ready := q.ready
-		q.mu.Unlock()
-		ready()
+		q.notify()
 		return false
 	case up:
 		q.watching.Store(false)

@@ -26,6 +26,7 @@ type reader struct {
 	pending error       // of what came behind the frames that the last Read returned
 	faults  int         // reads that failed since one did not
 	layers  encap.Layers
+	nested  nested
 
 	// msgs[i] gathers a header into headers[i] and a frame into buffers[i], and has what
 	// the kernel says beside it in control[i].
@@ -57,7 +58,42 @@ func (q *Queue) Read(frames []encap.Frame) (int, error) {
 	r.busy.Lock()
 	defer r.busy.Unlock()
 	frames = frames[:min(len(frames), batch)]
-	for {
+	if r.nested.seen {
+		return q.readNested(frames, 0)
+	}
+	n, err := q.receive(frames)
+	if r.nested.waits() {
+		return q.readNested(frames, n)
+	}
+	return n, err
+}
+
+// readNested reads frame by frame behind the first n, and cuts up what is held in between.
+func (q *Queue) readNested(frames []encap.Frame, n int) (int, error) {
+	h := &q.in.nested
+	for n < len(frames) {
+		if cut := h.next(frames[n:]); cut > 0 {
+			n += cut
+			continue
+		}
+		got, err := q.receive(frames[n : n+1])
+		if err != nil && n > 0 {
+			q.in.pending, err = err, nil
+		}
+		if n += got; err != nil || got == 0 && !h.waits() {
+			return n, err
+		}
+	}
+	if h.waits() { // which the descriptor does not show
+		q.notify()
+	}
+	return n, nil
+}
+
+// receive reads as many frames as one call brings.
+func (q *Queue) receive(frames []encap.Frame) (int, error) {
+	r := &q.in
+	for lost := 0; ; {
 		switch {
 		case q.closed.Load():
 			return 0, q.errs.closed
@@ -67,7 +103,7 @@ func (q *Queue) Read(frames []encap.Frame) (int, error) {
 			err := r.pending
 			r.pending = nil
 			return 0, err
-		case len(frames) == 0:
+		case len(frames) == 0 || lost == batch: // others are to have their turn
 			return 0, nil
 		}
 		r.load(frames)
@@ -82,6 +118,9 @@ func (q *Queue) Read(frames []encap.Frame) (int, error) {
 			return 0, nil
 		case unix.ENETDOWN:
 			q.wentDown()
+		case unix.EINVAL: // a superframe for which there is no virtio header, as of SCTP
+			q.missed.Add(1)
+			lost++
 		default:
 			r.pending = q.fault(errno)
 		}
@@ -101,8 +140,9 @@ func (r *reader) load(frames []encap.Frame) {
 }
 
 // unload describes the frames that the kernel has put in their buffers, and returns how
-// many are left without those that did not fit. What comes behind one of those, which
-// should not be, is moved to the buffer before it.
+// many are left without those that did not fit, and what is held from the first on that is to
+// be cut up. What comes behind one of the former, which is seldom, is moved to the buffer
+// before it.
 func (q *Queue) unload(frames []encap.Frame) int {
 	r := &q.in
 	n := 0
@@ -111,12 +151,34 @@ func (q *Queue) unload(frames []encap.Frame) int {
 			q.missed.Add(1)
 			continue
 		}
+		switch {
+		case q.isNested(&frames[i]):
+			if !r.nested.cutUp(&frames[i], &r.layers) {
+				q.missed.Add(1)
+			}
+			continue
+		case r.nested.waits(): // it is not to overtake
+			r.nested.hold(&frames[i])
+			continue
+		}
 		if n < i {
 			frames[n] = encap.Frame{Data: r.buffers[n][:copy(r.buffers[n], frames[i].Data)], Offload: frames[i].Offload}
 		}
 		n++
 	}
+	for i := n; i < len(frames); i++ {
+		frames[i].Data = r.buffers[i] // whole again
+	}
 	return n
+}
+
+// isNested reports whether f is a superframe inside a tunnel, and finds its layers.
+func (q *Queue) isNested(f *encap.Frame) bool {
+	if f.Offload.GSO == encap.GSONone {
+		return false
+	}
+	q.in.layers.Parse(f.Data)
+	return q.in.layers.Inside(f.Offload)
 }
 
 // describe says in f what message i has brought, and is false if that is no whole frame.
@@ -149,9 +211,8 @@ func (q *Queue) describe(f *encap.Frame, i int) bool {
 // there is something wrong that does not pass.
 const maxFaults = 64
 
-// fault counts a read that failed as a lost frame, which it was about: one that the kernel
-// cannot describe with a virtio header, for one (EINVAL). It returns an error if one read
-// after another fails.
+// fault counts a read that failed as a lost frame, which it was about. It returns an error
+// if one read after another fails.
 func (q *Queue) fault(errno unix.Errno) error {
 	q.missed.Add(1)
 	if q.in.faults++; q.in.faults < maxFaults {

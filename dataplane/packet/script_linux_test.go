@@ -69,6 +69,7 @@ func TestReadScripted(t *testing.T) {
 		{"passing fault", []answer{{errno: unix.EINVAL}, {n: 2}}, unix.EAGAIN, 2, nil, 1},
 		{"fault and nothing", []answer{{errno: unix.EINVAL}}, unix.EAGAIN, 0, nil, 1},
 		{"lasting fault", nil, unix.EFAULT, 0, unix.EFAULT, maxFaults},
+		{"many without a header", nil, unix.EINVAL, 0, nil, batch},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -90,7 +91,7 @@ func TestReadFaultsInARow(t *testing.T) {
 		var script []answer
 		for range 3 {
 			for range maxFaults - 1 {
-				script = append(script, answer{errno: unix.EINVAL})
+				script = append(script, answer{errno: unix.ENOMEM})
 			}
 			script = append(script, between)
 		}
