@@ -2,6 +2,7 @@ package encap_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"testing"
 
 	"github.com/google/gopacket"
@@ -106,6 +107,18 @@ func (c tunnelled) superframe(t *testing.T, size int, payload []byte) ([]byte, e
 	case c.inner6:
 		o.GSO = encap.GSOTCP6
 	}
+	// The field holds the sum of the pseudo-header.
+	l4 := f[o.CSUMStart:]
+	pseudo := append([]byte{0, encap.ProtoTCP}, byte(len(l4)>>8), byte(len(l4)))
+	if c.udp {
+		pseudo[1] = encap.ProtoUDP
+	}
+	addresses := 2 * 4
+	if c.inner6 {
+		addresses = 2 * 16
+	}
+	pseudo = append(pseudo, f[int(o.CSUMStart)-addresses:o.CSUMStart]...)
+	binary.BigEndian.PutUint16(l4[o.CSUMOffset:], encap.Sum(pseudo, 0))
 	return f, l, o
 }
 

@@ -74,7 +74,7 @@ func TestBridgeTo(t *testing.T) {
 				x := newBridged(t, netlab.LinkConfig{Underlay: c.underlay}, netlab.LinkConfig{Underlay: c.cable, MTU: f.mtu})
 				x.peer(t, f)
 				v := x.start(t, f, "eth1", c.args...)
-				everythingFlows(t, x.c, x.b, f.mtu)
+				allFlows(t, x.c, x.b, f.mtu)
 				nothingLost(t, v)
 				noChecksumErrors(t, x.a, x.b, x.c)
 			})
@@ -94,7 +94,7 @@ func TestBridgeToSealed(t *testing.T) {
 	w := startVXTAP(t, x.b, append(common, "--local", "10.9.0.2", "--remote", "10.9.0.1",
 		"--address", innerB+"/24", "--address", innerB6+"/64")...)
 	waitEpoch(t, 1, v, w)
-	everythingFlows(t, x.c, x.b, 1418)
+	allFlows(t, x.c, x.b, 1418)
 	for _, dst := range []string{here, here6} {
 		ping(t, x.c, dst)
 		ping(t, x.b, dst)
