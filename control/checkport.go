@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/vxtap/vxtap/control/api"
 	"github.com/vxtap/vxtap/encap"
 )
 
@@ -28,6 +29,8 @@ func (s *NetworkSpec) checkPort() error {
 // deviceWord is a word that was said of a port's device, empty if there is none.
 func deviceWord(p *PortSpec) string {
 	switch {
+	case p.Kind == KindTUN:
+		return "tun"
 	case len(p.Addresses) > 0:
 		return "address"
 	case !p.MAC.IsZero():
@@ -42,8 +45,8 @@ func deviceWord(p *PortSpec) string {
 // differ: that is the driver's to judge.
 func checkPort(p *PortSpec) error {
 	switch {
-	case p.Kind != "" && p.Kind != KindTAP && p.Kind != KindInterface:
-		return fmt.Errorf("bad kind of port %q: want %s or %s", p.Kind, KindTAP, KindInterface)
+	case !slices.Contains([]api.PortKind{"", KindTAP, KindTUN, KindInterface}, p.Kind):
+		return fmt.Errorf("bad kind of port %q: want %s, %s or %s", p.Kind, KindTAP, KindTUN, KindInterface)
 	case p.Kind == KindInterface:
 		return checkInterface(p)
 	case p.MTU != 0 && (p.MTU < encap.MinMTU || p.MTU > encap.MaxMTU):

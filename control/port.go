@@ -23,6 +23,7 @@ type PortSpec = api.PortSpec
 // The kinds of devices that a port can be.
 const (
 	KindTAP       = api.KindTAP
+	KindTUN       = api.KindTUN
 	KindInterface = api.KindInterface
 )
 

@@ -168,6 +168,22 @@ func localWord() Word {
 	}
 }
 
+// tunWord says of which kind a network's own device is.
+func tunWord() Word {
+	return Word{
+		Name: "tun", Default: "false", Of: OfNetwork,
+		Usage: "the device carries IP packets and no Ethernet frames, for systems without TAP; nobody else can tell",
+		set: func(_ *NodeSpec, n *NetworkSpec, s string) error {
+			tun, err := parseTruth(s)
+			if n.Port.Kind = ""; tun {
+				n.Port.Kind = KindTUN
+			}
+			return err
+		},
+		same: func(a, b saying) bool { return a.network.Port.Kind == b.network.Port.Kind },
+	}
+}
+
 // tosWord is the one word for two fields.
 func tosWord() Word {
 	return Word{

@@ -37,6 +37,7 @@ func networkWords(parseName func(string) (string, error)) []Word {
 		listOfNetwork("remote", "ADDR[:PORT]", "VTEP that receives broadcast, unknown and multicast frames", ParseRemote,
 			func(n *NetworkSpec) *[]netip.AddrPort { return &n.Remotes }),
 		tapWord(parseName),
+		tunWord(),
 		listOfNetwork("bridge-to", "IF[.VLAN]", "interface of this host, or a VLAN on it, whose machines are to be on the network", ParseInterface,
 			func(n *NetworkSpec) *[]string { return &n.BridgeTo }),
 		listOfNetwork("address", "ADDR/LEN", "address for the TAP", ParseAddress,

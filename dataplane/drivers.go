@@ -18,7 +18,8 @@ type Queue interface {
 	// no offloads; on return it is shortened to the frame and frames[i].Offload is
 	// set. The buffers are the caller's before and after. A port that puts a VLAN tag
 	// back may shorten Data at its beginning too, by up to encap.VLANTagSize bytes; its
-	// capacity stays that of the buffer's rest.
+	// capacity stays that of the buffer's rest. A frame that the port does not have
+	// carried has its Refusal set, and counts; one that it keeps for now does not.
 	//
 	// Only one goroutine reads a queue. Frames read before an error are returned with
 	// a nil error, and the error by the next call. After Close, or once the device is
@@ -30,7 +31,8 @@ type Queue interface {
 	// behind it. It borrows the buffers until it returns. Any number of goroutines
 	// may write to a queue.
 	//
-	// Frames carry only offloads that Offloads() lists.
+	// Frames carry only offloads that Offloads() lists. An encap.Refusal as the error
+	// names a reason of the port's own.
 	Write(frames []encap.Frame) (int, error)
 
 	// Offloads is what Write takes. It may shrink while the queue is in use, when the
@@ -39,7 +41,7 @@ type Queue interface {
 	Offloads() encap.OffloadSet
 
 	// FD is the descriptor that a Poller waits on for reading, or -1 if the queue
-	// announces frames through Notify instead.
+	// announces all frames through Notify instead.
 	FD() int
 
 	// Notify sets the function that the queue calls, from any goroutine, when it goes

@@ -1,5 +1,7 @@
 package dataplane
 
+import "github.com/vxtap/vxtap/encap"
+
 // Drop says why a frame ended in this VTEP without reaching a port or the underlay.
 // Every frame received has one fate: it was forwarded, or it has exactly one Drop.
 type Drop uint8
@@ -17,6 +19,8 @@ const (
 	DropPortGone      // the port was closed or its device removed
 	DropPortRefused   // the device refused the frame, because it is down for one
 	DropPortTooBig    // the frame, or a segment of it, exceeds the MTU of the port
+	DropOtherStation  // it was flooded to a port that is another station, and does not want it
+	DropNotIP         // no IP packet, for or from a device that has no others
 
 	// Out: from a port.
 	DropHairpin     // the destination is behind the port that it came from
@@ -26,6 +30,11 @@ const (
 	DropSendFailed  // the underlay refused it for another reason
 	DropNoKey       // sealed: no session with the peer came about in time
 	DropKeySpent    // sealed: the session's key may seal no more, and there is no new one
+
+	// Out, from a port that finds its neighbours itself.
+	DropNoNeighbour    // nobody has said to have the address that the packet goes to next
+	DropNeighbourQueue // too many packets wait for that to be said
+	DropNeighbourTable // too many neighbours are known or asked for
 
 	// In: from the underlay.
 	DropTruncated    // the datagram was longer than the receive buffer
@@ -61,6 +70,8 @@ var dropNames = [numDrops]string{
 	DropPortGone:      "port_gone",
 	DropPortRefused:   "port_refused",
 	DropPortTooBig:    "port_too_big",
+	DropOtherStation:  "other_station",
+	DropNotIP:         "not_ip",
 	DropHairpin:       "hairpin",
 	DropTooBig:        "too_big",
 	DropUnreachable:   "unreachable",
@@ -76,6 +87,10 @@ var dropNames = [numDrops]string{
 	DropElsewhere:     "source_elsewhere",
 	DropECN:           "ecn",
 	DropSplitHorizon:  "split_horizon",
+
+	DropNoNeighbour:    "no_neighbour",
+	DropNeighbourQueue: "neighbour_queue_full",
+	DropNeighbourTable: "neighbour_table_full",
 
 	DropNoKey:          "no_key",
 	DropKeySpent:       "key_spent",
@@ -94,6 +109,27 @@ func (d Drop) String() string {
 		return dropNames[d]
 	}
 	return "none"
+}
+
+// refusals are what the refusals of ports count as. One that a port has no business to
+// return is like an unknown error.
+var refusals = [encap.NumRefusals]Drop{
+	encap.RefusalNone:           DropPortRefused,
+	encap.RefusalHeld:           DropPortRefused,
+	encap.RefusalNoNeighbour:    DropNoNeighbour,
+	encap.RefusalNeighbourQueue: DropNeighbourQueue,
+	encap.RefusalNeighbourTable: DropNeighbourTable,
+	encap.RefusalOtherStation:   DropOtherStation,
+	encap.RefusalNotIP:          DropNotIP,
+	encap.RefusalBusy:           DropPortFull,
+}
+
+// refusalDrop names the reason that a port gave.
+func refusalDrop(r encap.Refusal) Drop {
+	if r < encap.NumRefusals {
+		return refusals[r]
+	}
+	return DropPortRefused
 }
 
 // Drops lists every reason, in the order of the enum.

@@ -108,6 +108,11 @@ var (
 // toAll is a frame that a station behind a port or a VTEP sends to everybody.
 func toAll(src encap.MAC) []byte { return etherFrame(encap.Broadcast, src, "to all") }
 
+// refusing has the port refuse whatever it reads.
+func refusing(r encap.Refusal) setup {
+	return setup{network: flooding("10.9.0.2"), port: mem.PortConfig{RefuseRead: func(*encap.Frame) encap.Refusal { return r }}}
+}
+
 func dropCases(t *testing.T) map[dataplane.Drop]dropCase {
 	toB := setup{network: flooding("10.9.0.2")}
 	sendFails := func(err error) setup { return setup{network: toB.network, wrap: failing(err)} }
@@ -125,11 +130,17 @@ func dropCases(t *testing.T) map[dataplane.Drop]dropCase {
 		dataplane.DropPortGone:      {frame: toSecond, write: net.ErrClosed},
 		dataplane.DropPortRefused:   {frame: toSecond, write: syscall.EIO},
 		dataplane.DropPortTooBig:    {frame: toSecond, write: syscall.EMSGSIZE},
+		dataplane.DropOtherStation:  {frame: toSecond, write: encap.RefusalOtherStation},
+		dataplane.DropNotIP:         {frame: toSecond, write: encap.RefusalNotIP},
 		dataplane.DropHairpin:       {setup: toB, frame: etherFrame(ownMAC, station(1), "to myself")},
 		dataplane.DropTooBig:        {setup: sendFails(syscall.EMSGSIZE), frame: toAll(ownMAC)},
 		dataplane.DropUnreachable:   {setup: toB, frame: toAll(ownMAC)}, // nobody is at 10.9.0.2
 		dataplane.DropSendFull:      {setup: sendFails(syscall.ENOBUFS), frame: toAll(ownMAC)},
 		dataplane.DropSendFailed:    {setup: sendFails(errors.New("something else")), frame: toAll(ownMAC)},
+
+		dataplane.DropNoNeighbour:    {setup: refusing(encap.RefusalNoNeighbour), frame: toAll(ownMAC)},
+		dataplane.DropNeighbourQueue: {setup: refusing(encap.RefusalNeighbourQueue), frame: toAll(ownMAC)},
+		dataplane.DropNeighbourTable: {setup: refusing(encap.RefusalNeighbourTable), frame: toAll(ownMAC)},
 
 		dataplane.DropTruncated:   {setup: setup{wrap: truncating}, datagram: vxlan(toAll(foreignMAC))},
 		dataplane.DropNoHeader:    {datagram: make([]byte, encap.VXLANSize-1)},
@@ -223,6 +234,39 @@ func (c *dropCase) check(why dataplane.Drop) func(*testing.T) {
 		a.port.expect(t)
 		a.conserved(t)
 	}
+}
+
+// What a port keeps for now counts as nothing, and what it brings again as one. What it
+// refuses for want of room, or by a word that is none, counts with the like of it.
+func TestRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for r, want := range map[encap.Refusal]dataplane.Drop{
+			encap.RefusalBusy: dataplane.DropPortFull, encap.RefusalHeld: dataplane.DropPortRefused, encap.NumRefusals: dataplane.DropPortRefused,
+		} {
+			a := newNode(t, newWire(), "10.9.0.1", setup{})
+			a.addPort(t, "second", secondMAC, mem.PortConfig{FailWrite: func(*encap.Frame) error { return r }})
+			a.port.send(t, etherFrame(secondMAC, ownMAC, "to the other port"))
+			if s := a.network.Stats(); s.Out.Drops[want] != 1 || s.Out.Frames != 1 {
+				t.Errorf("%v: %+v", r, s.Out)
+			}
+		}
+		refusal := encap.RefusalHeld
+		s := setup{port: mem.PortConfig{RefuseRead: func(*encap.Frame) encap.Refusal { return refusal }}}
+		a := newNode(t, newWire(), "10.9.0.1", s)
+		second := a.addPort(t, "second", secondMAC, mem.PortConfig{})
+		again := etherFrame(secondMAC, ownMAC, "brought again")
+		a.port.send(t, again)
+		if c := a.network.Stats().Out; c.Frames != 0 || c.Bytes != 0 || c.Forwarded != 0 || c.Dropped() != 0 {
+			t.Errorf("a frame that is kept counts: %+v", c)
+		}
+		refusal = encap.RefusalNone
+		a.port.send(t, again)
+		second.expect(t, again)
+		if c := a.network.Stats().Out; c.Frames != 1 || c.Forwarded != 1 {
+			t.Errorf("a frame that is brought again: %+v", c)
+		}
+		a.conserved(t)
+	})
 }
 
 // happen brings the frame, and returns how many others there were that passed.

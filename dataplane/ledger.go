@@ -44,6 +44,12 @@ func (l *ledger) enterBytes(c *counters, bytes int) int {
 	return l.n - 1
 }
 
+// enterNothing opens an entry for what counts as no frame, as it is to come again.
+func (l *ledger) enterNothing(c *counters) {
+	l.entries[l.n] = ledgerEntry{counters: c}
+	l.n++
+}
+
 // wireSize is how many bytes in how many frames a superframe is on a wire, where each
 // segment has the headers.
 func wireSize(f *encap.Frame, l *encap.Layers) (bytes, frames uint64) {

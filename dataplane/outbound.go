@@ -146,8 +146,16 @@ func (w *outWorker) frame(p *port, f *encap.Frame, buf []byte) {
 		w.ledger.dropped(w.ledger.enterBytes(c, len(f.Data)), DropRunt)
 		return
 	}
+	if f.Refusal == encap.RefusalHeld {
+		w.ledger.enterNothing(c)
+		return
+	}
 	w.layers.Parse(f.Data)
 	entry := w.ledger.enter(c, f, &w.layers)
+	if f.Refusal != encap.RefusalNone {
+		w.ledger.dropped(entry, refusalDrop(f.Refusal))
+		return
+	}
 	eth := encap.Ethernet(f.Data)
 	src := eth.Src()
 	if !src.IsUnicast() {

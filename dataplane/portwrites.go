@@ -87,6 +87,9 @@ func (w *portWrites) segment(p *port, f *encap.Frame, entry int) {
 
 // portDrop names the reason for which a port did not take a frame.
 func portDrop(err error) Drop {
+	if r, ok := errors.AsType[encap.Refusal](err); ok {
+		return refusalDrop(r)
+	}
 	switch {
 	case errors.Is(err, net.ErrClosed):
 		return DropPortGone

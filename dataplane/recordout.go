@@ -15,7 +15,7 @@ func (w *outWorker) recordRead(p *port, frames []encap.Frame) {
 			continue
 		}
 		for i := range frames {
-			if p.network.leadsTo(frames[i].Data, to.Remote) {
+			if frames[i].Refusal != encap.RefusalHeld && p.network.leadsTo(frames[i].Data, to.Remote) {
 				w.recordFrame(to, p, Captured{Stage: StageTap}, frames[i].Data)
 			}
 		}

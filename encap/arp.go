@@ -28,6 +28,15 @@ const (
 // came from somebody else is to be asked whether it is [ARP.Valid] first.
 type ARP []byte
 
+// ParseARP returns the ARP packet that b begins with, and reports whether there is one
+// and it is [ARP.Valid]. Short frames are padded, so there may be more behind it.
+func ParseARP(b []byte) (ARP, bool) {
+	if len(b) < ARPSize || !ARP(b).Valid() {
+		return nil, false
+	}
+	return ARP(b[:ARPSize]), true
+}
+
 // PutARP writes the constant part of a packet for IPv4 over Ethernet, and its
 // operation, to b, which has [ARPSize] bytes.
 func PutARP(b []byte, op uint16) {

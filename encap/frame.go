@@ -23,6 +23,8 @@ type Frame struct {
 	More [][]byte
 	// Offload is what is left to do on the frame.
 	Offload Offload
+	// Refusal is set by a port that read the frame and does not have it carried.
+	Refusal Refusal
 }
 
 // Len returns the length of the frame in bytes, More included.

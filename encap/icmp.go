@@ -18,12 +18,15 @@ const (
 // Types and codes that are told apart.
 const (
 	icmp4Unreachable  = 3
-	icmp4FragNeeded   = 4 // a code of it
+	icmp4NoHost       = 1 // codes of it
+	icmp4FragNeeded   = 4
 	icmp4SourceQuench = 4
 	icmp4Redirect     = 5
 	icmp4TimeExceeded = 11
 	icmp4Parameter    = 12
 
+	icmp6Unreachable  = 1
+	icmp6NoAddress    = 3 // a code of it
 	icmp6PacketTooBig = 2
 	icmp6FirstInfo    = 128 // types below are errors (RFC 4443 section 2.1)
 	icmp6Redirect     = 137
@@ -51,19 +54,20 @@ func (m ICMP) MTU6() uint32 { return binary.BigEndian.Uint32(m[icmpMTU6:]) }
 // SetChecksum sets the checksum.
 func (m ICMP) SetChecksum(v uint16) { binary.BigEndian.PutUint16(m[icmpChecksum:], v) }
 
-// putFragNeeded writes the header of an ICMPv4 fragmentation-needed, with a checksum of
-// 0.
-func putFragNeeded(b []byte, mtu int) ICMP {
+// putICMPError4 writes the header of an ICMPv4 error with an MTU, which only a
+// fragmentation-needed has, or 0. The checksum is 0.
+func putICMPError4(b []byte, kind, code uint8, mtu int) ICMP {
 	clear(b[:ICMPSize])
-	b[icmpType], b[icmpCode] = icmp4Unreachable, icmp4FragNeeded
+	b[icmpType], b[icmpCode] = kind, code
 	binary.BigEndian.PutUint16(b[icmpMTU4:], uint16(min(mtu, 0xffff)))
 	return ICMP(b)
 }
 
-// putPacketTooBig writes the header of an ICMPv6 packet-too-big, with a checksum of 0.
-func putPacketTooBig(b []byte, mtu int) ICMP {
+// putICMPError6 writes the header of an ICMPv6 error with an MTU, which only a
+// packet-too-big has, or 0. The checksum is 0.
+func putICMPError6(b []byte, kind, code uint8, mtu int) ICMP {
 	clear(b[:ICMPSize])
-	b[icmpType] = icmp6PacketTooBig
+	b[icmpType], b[icmpCode] = kind, code
 	binary.BigEndian.PutUint32(b[icmpMTU6:], uint32(mtu))
 	return ICMP(b)
 }

@@ -36,10 +36,10 @@ func PutTooBig(b, frame []byte, l *Layers, o Offload, mtu int) int {
 	}
 	var n int
 	switch {
-	case l.EtherType == EtherTypeIPv4 && mtu >= MinMTU && answerable4(frame, l):
-		n = putAnswer4(b[l.L3:], packet, mtu)
+	case l.EtherType == EtherTypeIPv4 && mtu >= MinMTU && IPv4(packet).DontFragment() && answerable4(frame, l):
+		n = putAnswer4(b[l.L3:], packet, icmp4Unreachable, icmp4FragNeeded, mtu)
 	case l.EtherType == EtherTypeIPv6 && mtu >= MinMTU6 && answerable6(frame, l):
-		n = putAnswer6(b[l.L3:], packet, mtu)
+		n = putAnswer6(b[l.L3:], packet, icmp6PacketTooBig, 0, mtu)
 	default:
 		return 0
 	}
@@ -54,7 +54,7 @@ func PutTooBig(b, frame []byte, l *Layers, o Offload, mtu int) int {
 func answerable4(frame []byte, l *Layers) bool {
 	ip := IPv4(frame[l.L3:])
 	switch {
-	case !ip.DontFragment() || ip.FragmentOffset() != 0:
+	case ip.FragmentOffset() != 0:
 		return false
 	case !isHost4(ip.Src()) || !isHost4(ip.Dst()):
 		return false
@@ -88,8 +88,9 @@ func isHost6(a [16]byte) bool {
 	return a != [16]byte{} && a != [16]byte{15: 1} && a[0] != group
 }
 
-// putAnswer4 writes the IPv4 packet that quotes packet, and returns its length.
-func putAnswer4(b, packet []byte, mtu int) int {
+// putAnswer4 writes the ICMP error that quotes packet, with an MTU or 0, as if who it was
+// sent to had answered, and returns the length of the IPv4 packet.
+func putAnswer4(b, packet []byte, kind, code uint8, mtu int) int {
 	const header = IPv4MinSize + ICMPSize
 	n := header + copy(b[header:maxAnswer4], packet)
 	quote := IPv4(b[header:n])
@@ -97,7 +98,7 @@ func putAnswer4(b, packet []byte, mtu int) int {
 		quote.SetTotalLength(len(packet))
 		quote.SetChecksum(UpdateChecksum16(quote.Checksum(), uint16(whole), uint16(len(packet))))
 	}
-	icmp := putFragNeeded(b[IPv4MinSize:n], mtu)
+	icmp := putICMPError4(b[IPv4MinSize:n], kind, code, mtu)
 	icmp.SetChecksum(^Sum(icmp, 0))
 
 	ip := PutIPv4(b)
@@ -112,7 +113,7 @@ func putAnswer4(b, packet []byte, mtu int) int {
 }
 
 // putAnswer6 is putAnswer4 for IPv6.
-func putAnswer6(b, packet []byte, mtu int) int {
+func putAnswer6(b, packet []byte, kind, code uint8, mtu int) int {
 	const header = IPv6Size + ICMPSize
 	n := header + copy(b[header:maxAnswer6], packet)
 	quote := IPv6(b[header:n])
@@ -125,9 +126,7 @@ func putAnswer6(b, packet []byte, mtu int) int {
 	ip.SetSrc(quote.Dst())
 	ip.SetDst(quote.Src())
 
-	icmp := putPacketTooBig(b[IPv6Size:n], mtu)
-	// The pseudo-header has addresses, length and protocol (RFC 4443 section 2.3).
-	pseudo := Sum(b[ipv6Src:IPv6Size], AddSums(uint16(n-IPv6Size), ProtoICMPv6))
-	icmp.SetChecksum(^Sum(icmp, pseudo))
+	icmp := putICMPError6(b[IPv6Size:n], kind, code, mtu)
+	icmp.SetChecksum(^Sum(icmp, pseudoICMPv6(b, n-IPv6Size)))
 	return n
 }

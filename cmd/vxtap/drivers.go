@@ -13,6 +13,7 @@ import (
 	"github.com/vxtap/vxtap/control"
 	"github.com/vxtap/vxtap/control/api"
 	"github.com/vxtap/vxtap/dataplane"
+	"github.com/vxtap/vxtap/dataplane/station"
 	"github.com/vxtap/vxtap/dataplane/tap"
 	"github.com/vxtap/vxtap/dataplane/underlay"
 )
@@ -136,16 +137,22 @@ func openUnderlay(node control.NodeSpec) (*control.Underlay, error) {
 func openDevice(spec control.DeviceSpec) (*control.Device, error) {
 	switch spec.Kind {
 	case control.KindTAP:
-		return openTAP(spec)
+		_, device, err := openTAP(spec)
+		return device, err
+	case control.KindTUN:
+		return openIP(spec)
 	case control.KindInterface:
 		return openInterface(spec)
 	}
 	return nil, fmt.Errorf("port %s: no driver for devices of kind %q", spec.Name, spec.Kind)
 }
 
-func openTAP(spec control.DeviceSpec) (*control.Device, error) {
+// openTAP makes a TAP, or a TUN, which is read and written as Ethernet frames without
+// addresses.
+func openTAP(spec control.DeviceSpec) (*tap.Device, *control.Device, error) {
 	d, err := tap.Open(tap.Config{
 		Name:      spec.Device,
+		TUN:       spec.Kind == control.KindTUN,
 		MTU:       spec.MTU,
 		MAC:       spec.MAC,
 		Addresses: spec.Addresses,
@@ -157,7 +164,7 @@ func openTAP(spec control.DeviceSpec) (*control.Device, error) {
 		NoOffload: !spec.Offload.TAP(),
 	})
 	if err != nil {
-		return nil, deviceError(err)
+		return nil, nil, deviceError(err)
 	}
 	device := &control.Device{
 		Name: d.Name(), MAC: d.MAC(), MTU: d.MTU(), Driver: d.Driver(), Drops: d.Drops, SetMTU: d.SetMTU, Close: d.Close, Follow: d.Follow,
@@ -176,7 +183,39 @@ func openTAP(spec control.DeviceSpec) (*control.Device, error) {
 	for _, q := range d.Queues() {
 		device.Queues = append(device.Queues, q)
 	}
+	return d, device, nil
+}
+
+// openIP makes a TUN, and a station of it.
+func openIP(spec control.DeviceSpec) (*control.Device, error) {
+	d, device, err := openTAP(spec)
+	if err != nil {
+		return nil, err
+	}
+	cfg := station.Config{MAC: spec.MAC, Addressing: func() (station.Addressing, error) { return addressing(d) }}
+	for _, q := range d.Queues() {
+		cfg.Queues = append(cfg.Queues, q)
+	}
+	s, err := station.New(cfg)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("port %s: %w", spec.Name, err), d.Close())
+	}
+	device.Queues = nil
+	for _, q := range s.Queues() {
+		device.Queues = append(device.Queues, q)
+	}
+	device.Close = func() error { return errors.Join(s.Close(), d.Close()) }
 	return device, nil
+}
+
+// addressing is what a station wants to know of its interface.
+func addressing(d *tap.Device) (station.Addressing, error) {
+	have, err := d.Addressing()
+	a := station.Addressing{Addresses: have.Addresses, Router6: have.Router6}
+	for _, r := range have.Routes {
+		a.Routes = append(a.Routes, station.Route(r))
+	}
+	return a, err
 }
 
 func tapRoutes(list []api.Route) []tap.Route {

@@ -13,6 +13,7 @@ type PortKind string
 // The kinds of devices.
 const (
 	KindTAP       PortKind = "tap"       // an Ethernet interface that the agent makes and removes; the default
+	KindTUN       PortKind = "tun"       // one that carries IP packets, to which the agent adds what Ethernet needs
 	KindInterface PortKind = "interface" // one that the host has, or a VLAN on it: what is on its wire
 )
 

@@ -40,6 +40,9 @@ type PortConfig struct {
 	// FailWrite, if set, is asked about each frame before it is taken, under the
 	// port's lock; an error is returned by Write as it is. The frame is borrowed.
 	FailWrite func(f *encap.Frame) error
+	// RefuseRead, if set, says what the port makes of each frame that is read, under the
+	// port's lock. The frame is borrowed.
+	RefuseRead func(f *encap.Frame) encap.Refusal
 }
 
 // Port is one queue of a port, and its far side: the host that a TAP would have.

@@ -33,6 +33,9 @@ func (p *Port) Read(frames []encap.Frame) (int, error) {
 		}
 		n := copy(frames[i].Data, src.data)
 		frames[i] = encap.Frame{Data: frames[i].Data[:n], Offload: src.offload}
+		if p.cfg.RefuseRead != nil {
+			frames[i].Refusal = p.cfg.RefuseRead(&frames[i])
+		}
 		p.taken()
 		p.counts.Read++
 	}

@@ -8,26 +8,71 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/vxtap/vxtap/encap"
 )
 
-// bringUp brings link up and gives it addresses, reads them back, and adds routes.
-func bringUp(link netlink.Link, addresses []netip.Prefix, routes []Route) error {
+// bringUp brings link up and gives it the device's addresses, reads them back, and adds
+// its routes.
+func (d *Device) bringUp(link netlink.Link) error {
+	if d.linkLocal.IsValid() {
+		noLinkLocal(link)
+		defer d.addLinkLocal(link)
+		defer d.joinSolicited(link)
+	}
 	if err := netlink.LinkSetUp(link); err != nil {
 		return fmt.Errorf("bring up: %w", err)
 	}
-	for _, p := range addresses {
+	for _, p := range d.addresses {
 		if err := netlink.AddrReplace(link, linkAddr(p)); err != nil {
 			return addressError(p, err)
 		}
 	}
-	for _, p := range addresses {
+	for _, p := range d.addresses {
 		awaitLocal(p.Addr())
 	}
-	if err := checkAddresses(link, addresses); err != nil {
+	if err := checkAddresses(link, d.addresses); err != nil {
 		return err
 	}
-	return addRoutes(link, routes)
+	return addRoutes(link, d.routes)
+}
+
+// linkLocal is the address that a TAP with a MAC would have by itself; invalid without.
+func linkLocal(m encap.MAC) netip.Prefix {
+	if m.IsZero() {
+		return netip.Prefix{}
+	}
+	return netip.PrefixFrom(netip.AddrFrom16(encap.LinkLocal(m)), 64)
+}
+
+// addLinkLocal gives a TUN its link-local address. Where there is no IPv6 it fails, and
+// nothing is missing.
+func (d *Device) addLinkLocal(link netlink.Link) {
+	_ = netlink.AddrReplace(link, linkAddr(d.linkLocal))
+}
+
+// noLinkLocal has the kernel give a TUN no link-local address of its own choice, which
+// would be another each time. It can do that only as it brings it up.
+func noLinkLocal(link netlink.Link) {
+	_ = netlink.LinkSetIP6AddrGenMode(link, nl.IN6_ADDR_GEN_MODE_NONE)
+}
+
+// joinSolicited has the kernel join the groups in which a TUN's IPv6 addresses are solicited.
+// On an interface without neighbour discovery it does not by itself, and switches that snoop
+// on who is in a group (RFC 4541) would keep solicitations from us. An address of such a
+// group joins it as long as the interface is there (IFA_F_MCAUTOJOIN, Linux 4.1). Where that
+// fails, a switch that snoops not is as good.
+func (d *Device) joinSolicited(link netlink.Link) {
+	for _, p := range append([]netip.Prefix{d.linkLocal}, d.addresses...) {
+		if !p.Addr().Is6() {
+			continue
+		}
+		group := linkAddr(netip.PrefixFrom(netip.AddrFrom16(encap.SolicitedNode(p.Addr().As16())), 128))
+		group.Flags |= unix.IFA_F_MCAUTOJOIN
+		_ = netlink.AddrReplace(link, group)
+	}
 }
 
 // awaitLocal waits until the kernel delivers packets for a to itself. For an IPv6

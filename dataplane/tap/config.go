@@ -19,16 +19,20 @@ const DefaultTxQueueLen = 8192
 // maxQueues is the kernel's MAX_TAP_QUEUES.
 const maxQueues = 256
 
-// Config says how a TAP device is to be made. The zero Config is a device with one
+// Config says how a TAP or TUN device is to be made. The zero Config is a device with one
 // queue whose name, MAC and MTU the system chooses, without addresses.
 type Config struct {
 	// Name is the interface's name, on Linux at most 15 bytes. Empty: the system
 	// chooses (tap0, tap1, ...). On Windows it selects an adapter by its friendly name.
 	Name string
+	// TUN makes a device that carries IP packets. They are read and written as Ethernet
+	// frames all the same, whose addresses are zero when read and ignored when written.
+	TUN bool
 	// MTU is the largest IP packet in bytes, 68 to 65521. 0: the system's, 1500.
 	MTU int
 	// MAC is the address of the system's end. Zero: the system's choice, on Linux a
-	// random one.
+	// random one. A TUN has none; on Linux, its link-local address is made from it, as a
+	// TAP's is.
 	MAC encap.MAC
 	// Addresses are given to the interface with their prefix lengths. IPv6 addresses
 	// skip duplicate address detection, so that they can be used at once. None: none.
@@ -88,6 +92,22 @@ func (c *Config) check() error {
 		}
 	}
 	return nil
+}
+
+// kind is what to call the device.
+func (c *Config) kind() string {
+	if c.TUN {
+		return "TUN"
+	}
+	return "TAP"
+}
+
+// skipped is how many bytes of each frame do not cross to the system.
+func (c *Config) skipped() int {
+	if c.TUN {
+		return encap.EthernetSize
+	}
+	return 0
 }
 
 // withDefaults returns c with the numbers that zero stands for.

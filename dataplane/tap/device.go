@@ -9,11 +9,12 @@ import (
 	"github.com/vxtap/vxtap/encap"
 )
 
-// Device is a TAP interface that this process made, and its queues.
+// Device is a TAP or TUN interface that this process made, and its queues.
 //
 // Its methods may be called from any goroutine.
 type Device struct {
 	name    string
+	kind    string // what to call it, TAP or TUN
 	driver  string
 	mac     encap.MAC
 	mtu     int
@@ -24,19 +25,20 @@ type Device struct {
 	platform
 }
 
-// Open makes a TAP device and brings it up as c says. It never takes over an
+// Open makes a TAP or TUN device and brings it up as c says. It never takes over an
 // interface that exists. What it made it removes again if it fails half-way.
 //
 // Errors wrap [ErrExists], [ErrName], [ErrNoTUN], [ErrPermission], or
 // [errors.ErrUnsupported] for what cannot be done on this system.
 func Open(c Config) (*Device, error) {
 	if err := c.check(); err != nil {
-		return nil, fmt.Errorf("open TAP %s: %w", c.Name, err)
+		return nil, fmt.Errorf("open %s %s: %w", c.kind(), c.Name, err)
 	}
 	d, err := open(c.withDefaults())
 	if err != nil {
-		return nil, fmt.Errorf("open TAP %s: %w", c.Name, err)
+		return nil, fmt.Errorf("open %s %s: %w", c.kind(), c.Name, err)
 	}
+	d.kind = c.kind()
 	return d, nil
 }
 
@@ -44,7 +46,8 @@ func Open(c Config) (*Device, error) {
 // have renamed it since, as Docker does with what it takes into a container.
 func (d *Device) Name() string { return d.name }
 
-// MAC returns the address of the interface, as the system reported it after Open.
+// MAC returns the address of the interface, as the system reported it after Open; of a
+// TUN, that of its Config.
 func (d *Device) MAC() encap.MAC { return d.mac }
 
 // MTU returns the MTU of the interface, as the system reported it after Open. SetMTU does not
@@ -64,7 +67,7 @@ func (d *Device) Driver() string { return d.driver }
 func (d *Device) Drops() (uint64, error) {
 	n, err := d.kernelDrops()
 	if err != nil {
-		return 0, fmt.Errorf("read drops of TAP %s: %w", d.name, err)
+		return 0, fmt.Errorf("read drops of %s %s: %w", d.kind, d.name, err)
 	}
 	for _, q := range d.queues {
 		n += q.driver.lost()
@@ -77,7 +80,7 @@ func (d *Device) Drops() (uint64, error) {
 // The queues stay here and go on working. Linux only.
 func (d *Device) Move(netns string) error {
 	if err := d.move(netns); err != nil {
-		return fmt.Errorf("move TAP %s to network namespace %s: %w", d.name, netns, err)
+		return fmt.Errorf("move %s %s to network namespace %s: %w", d.kind, d.name, netns, err)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ type platform struct {
 	control   func(func(fd int) error) error
 	addresses []netip.Prefix
 	routes    []Route
+	linkLocal netip.Prefix // of a TUN, if it has a MAC to make it from
 }
 
 // open makes the device in the calling thread's namespace, whichever it is for: see
@@ -47,12 +48,12 @@ func open(c Config) (d *Device, err error) {
 func openVNET(c Config, target netns.NsHandle) (*Device, error) {
 	d := &Device{driver: "linux vnet_hdr"}
 	var queues []*vnetQueue
-	name, flags := firstName(c.Name, target), uint16(unix.IFF_VNET_HDR|unix.IFF_TUN_EXCL)
+	name, flags := firstName(c.Name, target), c.deviceFlag()|unix.IFF_VNET_HDR|unix.IFF_TUN_EXCL
 	if c.Queues > 1 {
 		flags |= unix.IFF_MULTI_QUEUE
 	}
 	for range c.Queues {
-		q, given, err := d.openVNETQueue(name, flags, c.NoOffload)
+		q, given, err := d.openVNETQueue(name, flags, c)
 		if err != nil {
 			return nil, errors.Join(err, d.Close())
 		}
@@ -61,7 +62,7 @@ func openVNET(c Config, target netns.NsHandle) (*Device, error) {
 	}
 	d.control = queues[0].control
 	if c.Queues > 1 {
-		d.steered = d.control(steer)
+		d.steered = d.control(func(fd int) error { return steer(fd, c.skipped()) })
 	}
 	if err := d.settle(name, c, target); err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -74,24 +75,29 @@ func openVNET(c Config, target netns.NsHandle) (*Device, error) {
 
 // openVNETQueue opens one more queue. Offloads are the interface's, so that all queues
 // are granted the same.
-func (d *Device) openVNETQueue(name string, flags uint16, noOffload bool) (*vnetQueue, string, error) {
+func (d *Device) openVNETQueue(name string, flags uint16, c Config) (*vnetQueue, string, error) {
 	fd, given, err := openQueue(name, flags)
 	if err != nil {
 		return nil, "", err
 	}
-	if d.granted, err = setOffloads(fd, noOffload); err != nil {
+	if d.granted, err = setOffloads(fd, c.NoOffload); err != nil {
 		unix.Close(fd)
 		return nil, "", err
 	}
-	return newVNETQueue(fd, given, d.granted.write), given, nil
+	q := newVNETQueue(fd, given, d.granted.write)
+	q.skip = c.skipped()
+	return q, given, nil
 }
 
 // setUp gives the interface, in this thread's namespace, what c asks for.
 func (d *Device) setUp(c Config) (err error) {
-	if d.mac, d.mtu, err = setUpLink(d.name, c); err != nil {
+	d.addresses, d.routes = c.Addresses, c.Routes
+	if c.TUN {
+		d.linkLocal = linkLocal(c.MAC)
+	}
+	if d.mac, d.mtu, err = d.setUpLink(c); err != nil {
 		return err
 	}
-	d.addresses, d.routes = c.Addresses, c.Routes
 	link, err := netlink.LinkByName(d.name)
 	if err != nil {
 		return fmt.Errorf("find interface %s: %w", d.name, err)
@@ -173,7 +179,7 @@ func (d *Device) move(to string) error {
 			return err
 		}
 		d.limitSuperframes(link) // by the MTU that it has now, and some kernels forget
-		return bringUp(link, d.addresses, d.routes)
+		return d.bringUp(link)
 	})
 }
 

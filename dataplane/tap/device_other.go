@@ -19,6 +19,8 @@ func open(Config) (*Device, error) {
 
 func (d *Device) kernelDrops() (uint64, error) { return 0, errors.ErrUnsupported }
 
+func (d *Device) addressing() (Addressing, error) { return Addressing{}, errors.ErrUnsupported }
+
 func (d *Device) move(string) error { return errors.ErrUnsupported }
 
 func (d *Device) setMTU(int) error { return errors.ErrUnsupported }

@@ -15,19 +15,19 @@ import (
 	"github.com/vxtap/vxtap/encap"
 )
 
-// setUpLink gives the interface of that name, in this thread's namespace, everything
-// that c asks for, brings it up, and returns what it then has.
-func setUpLink(name string, c Config) (encap.MAC, int, error) {
-	link, err := netlink.LinkByName(name)
+// setUpLink gives the interface, in this thread's namespace, everything that c asks for,
+// brings it up, and returns what it then has.
+func (d *Device) setUpLink(c Config) (encap.MAC, int, error) {
+	link, err := netlink.LinkByName(d.name)
 	if err != nil {
-		return encap.MAC{}, 0, fmt.Errorf("find interface %s: %w", name, err)
+		return encap.MAC{}, 0, fmt.Errorf("find interface %s: %w", d.name, err)
 	}
 	if c.MTU != 0 {
 		if err := netlink.LinkSetMTU(link, c.MTU); err != nil {
 			return encap.MAC{}, 0, fmt.Errorf("set MTU %d: %w", c.MTU, err)
 		}
 	}
-	if !c.MAC.IsZero() {
+	if !c.MAC.IsZero() && !c.TUN {
 		if err := netlink.LinkSetHardwareAddr(link, c.MAC[:]); err != nil {
 			return encap.MAC{}, 0, fmt.Errorf("set MAC %s: %w", c.MAC, err)
 		}
@@ -39,10 +39,10 @@ func setUpLink(name string, c Config) (encap.MAC, int, error) {
 		return encap.MAC{}, 0, err
 	}
 	if c.NetNS != "" {
-		allowIPv6(name, c.Addresses)
+		allowIPv6(d.name, c.Addresses)
 	}
 	if !c.Down {
-		if err := bringUp(link, c.Addresses, c.Routes); err != nil {
+		if err := d.bringUp(link); err != nil {
 			return encap.MAC{}, 0, err
 		}
 	}
@@ -82,9 +82,9 @@ func readBack(index int, c Config) (encap.MAC, int, error) {
 	}
 	a := link.Attrs()
 	switch {
-	case len(a.HardwareAddr) != len(c.MAC):
+	case !c.TUN && len(a.HardwareAddr) != len(c.MAC):
 		err = fmt.Errorf("MAC %s is not an Ethernet address", a.HardwareAddr)
-	case !c.MAC.IsZero() && !bytes.Equal(a.HardwareAddr, c.MAC[:]):
+	case !c.TUN && !c.MAC.IsZero() && !bytes.Equal(a.HardwareAddr, c.MAC[:]):
 		err = fmt.Errorf("MAC is %s, asked for %s", a.HardwareAddr, c.MAC)
 	case c.MTU != 0 && a.MTU != c.MTU:
 		err = fmt.Errorf("MTU is %d, asked for %d", a.MTU, c.MTU)
@@ -95,6 +95,9 @@ func readBack(index int, c Config) (encap.MAC, int, error) {
 	}
 	if err != nil {
 		return encap.MAC{}, 0, fmt.Errorf("read back: %w", err)
+	}
+	if c.TUN {
+		return c.MAC, a.MTU, nil
 	}
 	return encap.MAC(a.HardwareAddr), a.MTU, nil
 }

@@ -11,8 +11,18 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/songgao/water"
+
 	"github.com/vxtap/vxtap/encap"
 )
+
+// deviceType is what water calls the kind of device.
+func (c *Config) deviceType() water.DeviceType {
+	if c.TUN {
+		return water.TUN
+	}
+	return water.TAP
+}
 
 // portableQueue is a queue of the portable driver. Its device blocks in Read, so a
 // goroutine, the pump, reads ahead into a ring of buffers, and Read takes from there
@@ -20,6 +30,7 @@ import (
 // room are dropped by the system, which counts them.
 type portableQueue struct {
 	name string
+	skip int                // bytes of each frame that do not cross: of a TUN, the Ethernet header
 	dev  io.ReadWriteCloser // one frame a call
 	done chan struct{}      // closed when the pump has ended
 
@@ -37,10 +48,11 @@ type portableQueue struct {
 }
 
 // newPortableQueue takes ownership of dev and starts to read from it. size is the
-// length of the longest frame.
-func newPortableQueue(name string, dev io.ReadWriteCloser, size int) *portableQueue {
+// length of the longest frame, of which skip bytes do not cross.
+func newPortableQueue(name string, dev io.ReadWriteCloser, size, skip int) *portableQueue {
 	q := &portableQueue{
 		name:   name,
+		skip:   skip,
 		dev:    dev,
 		done:   make(chan struct{}),
 		ring:   newRing(size),
@@ -61,7 +73,7 @@ func (q *portableQueue) pump() {
 		if slot == nil {
 			return
 		}
-		n, err := q.dev.Read(slot)
+		n, err := q.dev.Read(slot[q.skip:])
 		if err != nil {
 			if faults++; q.ends(err) || faults == maxFaults {
 				q.fail(err)
@@ -71,9 +83,12 @@ func (q *portableQueue) pump() {
 			continue
 		}
 		faults = 0
-		if n == len(slot) { // it holds one byte more than the longest frame
+		if n += q.skip; n == len(slot) { // it holds one byte more than the longest frame
 			q.missed.Add(1)
 			continue
+		}
+		if q.skip > 0 {
+			blankEthernet(slot)
 		}
 		q.push(n)
 	}
@@ -187,9 +202,12 @@ func (q *portableQueue) writeFrom(f *encap.Frame) error {
 	if f.Offload.NeedsCSUM || f.Offload.GSO != encap.GSONone {
 		return unsupported(q.name, "the portable driver takes no offloads")
 	}
-	data := f.Data
+	if len(f.Data) <= q.skip && q.skip > 0 {
+		return encap.RefusalNotIP
+	}
+	data := f.Data[q.skip:]
 	if len(f.More) > 0 {
-		q.gather = append(q.gather[:0], f.Data...)
+		q.gather = append(q.gather[:0], data...)
 		for _, b := range f.More {
 			q.gather = append(q.gather, b...)
 		}

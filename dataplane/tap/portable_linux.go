@@ -21,7 +21,7 @@ func openPortable(c Config, target netns.NsHandle) (*Device, error) {
 	if _, err := netlink.LinkByName(first); err == nil && first != "" {
 		return nil, nameTaken(first, unix.EEXIST)
 	}
-	files, made, err := openFiles(first, c.Queues)
+	files, made, err := openFiles(first, c)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func openPortable(c Config, target netns.NsHandle) (*Device, error) {
 		return nil, errors.Join(err, closeAll(files))
 	}
 	for i, f := range files {
-		q := newPortableQueue(d.name, f, d.mtu+encap.EthernetSize+2*encap.VLANTagSize)
+		q := newPortableQueue(d.name, f, d.mtu+encap.EthernetSize+2*encap.VLANTagSize, c.skipped())
 		d.queues = append(d.queues, &Queue{q})
 		if i == 0 {
 			d.control = func(use func(fd int) error) error { return q.control(f, use) }
@@ -41,10 +41,10 @@ func openPortable(c Config, target netns.NsHandle) (*Device, error) {
 }
 
 // openFiles has water open a file for each queue.
-func openFiles(first string, queues int) (files []*os.File, name string, err error) {
+func openFiles(first string, c Config) (files []*os.File, name string, err error) {
 	name = first
-	for range queues {
-		f, given, err := openFile(name, queues > 1)
+	for range c.Queues {
+		f, given, err := openFile(name, c)
 		if err != nil {
 			return nil, "", errors.Join(err, closeAll(files))
 		}
@@ -53,10 +53,10 @@ func openFiles(first string, queues int) (files []*os.File, name string, err err
 	return files, name, nil
 }
 
-func openFile(name string, multi bool) (*os.File, string, error) {
+func openFile(name string, c Config) (*os.File, string, error) {
 	w, err := water.New(water.Config{
-		DeviceType:             water.TAP,
-		PlatformSpecificParams: water.PlatformSpecificParams{Name: name, MultiQueue: multi},
+		DeviceType:             c.deviceType(),
+		PlatformSpecificParams: water.PlatformSpecificParams{Name: name, MultiQueue: c.Queues > 1},
 	})
 	if err != nil {
 		// water says which of its two steps failed by this type only.

@@ -67,7 +67,7 @@ func readBuffers(n, size int) []encap.Frame {
 func TestPortableAnnounces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWire()
-		q := newPortableQueue("vx42", w, 100)
+		q := newPortableQueue("vx42", w, 100, 0)
 		defer q.close()
 		announced := 0
 		q.Notify(func() { announced++ })
@@ -111,7 +111,7 @@ func TestPortableAnnounces(t *testing.T) {
 func TestPortableFullRing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWire()
-		q := newPortableQueue("vx42", w, 65000)
+		q := newPortableQueue("vx42", w, 65000, 0)
 		defer q.close()
 		go func() {
 			for i := range 3 * minSlots {
@@ -140,7 +140,7 @@ func TestPortableFullRing(t *testing.T) {
 func TestPortableFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWire()
-		q := newPortableQueue("vx42", w, 100)
+		q := newPortableQueue("vx42", w, 100, 0)
 		defer q.close()
 		announced := 0
 		q.Notify(func() { announced++ })
@@ -166,7 +166,7 @@ func TestPortableFails(t *testing.T) {
 func TestPortablePassingFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWire()
-		q := newPortableQueue("vx42", w, 100)
+		q := newPortableQueue("vx42", w, 100, 0)
 		defer q.close()
 		for range 2 {
 			for range maxFaults - 1 {
@@ -190,7 +190,7 @@ func TestPortablePassingFaults(t *testing.T) {
 func TestPortableTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWire()
-		q := newPortableQueue("vx42", w, 100)
+		q := newPortableQueue("vx42", w, 100, 0)
 		defer q.close()
 		for _, n := range []int{101, 5000, 100, 60} {
 			w.in <- make([]byte, n)
@@ -208,7 +208,7 @@ func TestPortableClose(t *testing.T) {
 	for _, sent := range []int{0, 1, minSlots} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWire()
-			q := newPortableQueue("vx42", w, 65000)
+			q := newPortableQueue("vx42", w, 65000, 0)
 			for range sent {
 				w.in <- make([]byte, 60)
 			}
@@ -230,7 +230,7 @@ func TestPortableClose(t *testing.T) {
 // Pieces are written as one frame, and an error stops at its frame.
 func TestPortableWrite(t *testing.T) {
 	w := newWire()
-	q := newPortableQueue("vx42", w, 100)
+	q := newPortableQueue("vx42", w, 100, 0)
 	defer q.close()
 	frames := []encap.Frame{
 		{Data: []byte("head"), More: [][]byte{[]byte("er"), nil, []byte(" and payload")}},

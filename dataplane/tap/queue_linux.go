@@ -18,6 +18,7 @@ const vnetHeaderSize = encap.VirtioHeaderSize
 // each frame travels behind a vnetHeader, one system call a frame.
 type vnetQueue struct {
 	fd    int
+	skip  int // bytes of each frame that do not cross: of a TUN, the Ethernet header
 	use   usage
 	calls syscalls
 	errs  queueErrors

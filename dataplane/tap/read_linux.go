@@ -33,8 +33,8 @@ func (q *vnetQueue) Read(frames []encap.Frame) (int, error) {
 // readInto reads one frame, and is false if there was none.
 func (q *vnetQueue) readInto(f *encap.Frame) (bool, error) {
 	for {
-		n, errno := q.calls.read(q.fd, &q.header, f.Data)
-		n -= vnetHeaderSize
+		n, errno := q.calls.read(q.fd, &q.header, f.Data[q.skip:])
+		n += q.skip - vnetHeaderSize
 		switch {
 		case errno == unix.EINTR:
 		case errno == unix.EAGAIN:
@@ -46,10 +46,14 @@ func (q *vnetQueue) readInto(f *encap.Frame) (bool, error) {
 			}
 		case n > len(f.Data):
 			q.missed.Add(1)
-		case n > 0:
+		case n > q.skip:
 			q.faults = 0
 			f.Data = f.Data[:n]
 			f.More = nil
+			if q.skip > 0 {
+				blankEthernet(f.Data)
+				q.header.Shift(uint16(q.skip))
+			}
 			f.Offload = q.header.Offload(f.Data)
 			return true, nil
 		default: // a header without a frame

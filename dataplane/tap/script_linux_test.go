@@ -41,7 +41,7 @@ func scripted(end unix.Errno, script ...answer) (q *vnetQueue, calls *int) {
 		read: func(_ int, _ *vnetHeader, data []byte) (int, unix.Errno) {
 			return next(vnetHeaderSize + min(60, len(data)))
 		},
-		write: func(_ int, _ vnetHeader, f *encap.Frame) (int, unix.Errno) {
+		write: func(_ int, _ vnetHeader, f *encap.Frame, _ int) (int, unix.Errno) {
 			return next(vnetHeaderSize + f.Len())
 		},
 	}

@@ -17,11 +17,20 @@ import (
 // its interface never be closed under us.
 
 // Names for the kernel to complete. passing is what an interface has until it has moved,
-// which is in nobody's way; numbered is what it gets if nobody cares.
+// which is in nobody's way; the others are what it gets if nobody cares.
 const (
-	passing  = "vxtap%d"
-	numbered = "tap%d"
+	passing     = "vxtap%d"
+	numberedTAP = "tap%d"
+	numberedTUN = "tun%d"
 )
+
+// numbered is the name for a device that is to have any.
+func (c *Config) numbered() string {
+	if c.TUN {
+		return numberedTUN
+	}
+	return numberedTAP
+}
 
 // firstName is the name to make an interface with that is to have name in target.
 func firstName(name string, target netns.NsHandle) string {
@@ -38,7 +47,7 @@ func (d *Device) settle(made string, c Config, target netns.NsHandle) error {
 	if !target.IsOpen() {
 		return d.setUp(c)
 	}
-	if err := sendLink(made, target, cmp.Or(c.Name, numbered)); err != nil {
+	if err := sendLink(made, target, cmp.Or(c.Name, c.numbered())); err != nil {
 		return err
 	}
 	err := d.control(func(fd int) (err error) {

@@ -20,15 +20,15 @@ import (
 // nil if it would. That needs CAP_BPF, or unprivileged BPF to be allowed. Without it a
 // device can still have several queues; see [FeatureSteering].
 func CanSteer() error {
-	program, err := loadSteering()
+	program, err := loadSteering(0)
 	if err != nil {
 		return err
 	}
 	return unix.Close(program)
 }
 
-func loadSteering() (int, error) {
-	program, err := loadSocketFilter(steering())
+func loadSteering(skipped int) (int, error) {
+	program, err := loadSocketFilter(steering(skipped))
 	if err != nil {
 		return -1, fmt.Errorf("flows may change their queue, the kernel takes no program to choose it (BPF_PROG_LOAD, CAP_BPF): %w", err)
 	}
@@ -36,8 +36,8 @@ func loadSteering() (int, error) {
 }
 
 // steer has the device of fd choose the queue of a frame by [steering].
-func steer(fd int) error {
-	program, err := loadSteering()
+func steer(fd, skipped int) error {
+	program, err := loadSteering(skipped)
 	if err != nil {
 		return err
 	}

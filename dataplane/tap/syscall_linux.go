@@ -17,8 +17,9 @@ type syscalls struct {
 	// read fills h and data with one frame and returns the bytes of both; more than
 	// fit if the frame was longer.
 	read func(fd int, h *vnetHeader, data []byte) (int, unix.Errno)
-	// write hands over h and f and returns the bytes of both.
-	write func(fd int, h vnetHeader, f *encap.Frame) (int, unix.Errno)
+	// write hands over h and f, but for the first skip bytes of its Data, and returns the
+	// bytes of both.
+	write func(fd int, h vnetHeader, f *encap.Frame, skip int) (int, unix.Errno)
 }
 
 func kernel() syscalls { return syscalls{read: readFrame, write: writeFrame} }
@@ -43,30 +44,30 @@ func readFrame(fd int, h *vnetHeader, data []byte) (int, unix.Errno) {
 
 // writeFrame writes one frame with writev. Frames in one piece, the common ones, do
 // not pay for clearing a long vector.
-func writeFrame(fd int, h vnetHeader, f *encap.Frame) (int, unix.Errno) {
+func writeFrame(fd int, h vnetHeader, f *encap.Frame, skip int) (int, unix.Errno) {
 	if len(f.More) > 0 {
-		return gatherFrame(fd, h, f)
+		return gatherFrame(fd, h, f, skip)
 	}
 	iov := [2]unix.Iovec{
 		// unsafe: the kernel reads the header's fields in place.
 		{Base: (*byte)(unsafe.Pointer(&h))},
-		{Base: unsafe.SliceData(f.Data)},
+		{Base: unsafe.SliceData(f.Data[skip:])},
 	}
 	iov[0].SetLen(vnetHeaderSize)
-	iov[1].SetLen(len(f.Data))
+	iov[1].SetLen(len(f.Data) - skip)
 	// unsafe: as in readFrame.
 	n, _, errno := unix.RawSyscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&iov)), uintptr(len(iov)))
 	return int(n), errno
 }
 
 // gatherFrame is writeFrame for frames in at most MaxSlices more pieces.
-func gatherFrame(fd int, h vnetHeader, f *encap.Frame) (int, unix.Errno) {
+func gatherFrame(fd int, h vnetHeader, f *encap.Frame, skip int) (int, unix.Errno) {
 	var iov [2 + MaxSlices]unix.Iovec
 	// unsafe: as in writeFrame.
 	iov[0].Base = (*byte)(unsafe.Pointer(&h))
 	iov[0].SetLen(vnetHeaderSize)
-	iov[1].Base = unsafe.SliceData(f.Data)
-	iov[1].SetLen(len(f.Data))
+	iov[1].Base = unsafe.SliceData(f.Data[skip:])
+	iov[1].SetLen(len(f.Data) - skip)
 	used := 2
 	for _, b := range f.More {
 		iov[used].Base = unsafe.SliceData(b)

@@ -30,8 +30,16 @@ func notInName(c byte) bool {
 	return strings.IndexByte("/:% \t\n\v\f\r\x00\xa0", c) >= 0
 }
 
+// deviceFlag selects the device of a Config.
+func (c *Config) deviceFlag() uint16 {
+	if c.TUN {
+		return unix.IFF_TUN
+	}
+	return unix.IFF_TAP
+}
+
 // openQueue attaches a new descriptor to the interface of that name with the flags
-// beside IFF_TAP|IFF_NO_PI, and returns the name it has. To create it, flags hold
+// beside IFF_NO_PI, and returns the name it has. To create it, flags hold
 // IFF_TUN_EXCL: with it the kernel refuses a name that is in use, without it
 // a persistent TAP of somebody else's would become ours without a word.
 func openQueue(name string, flags uint16) (fd int, given string, err error) {
@@ -39,7 +47,7 @@ func openQueue(name string, flags uint16) (fd int, given string, err error) {
 	if err != nil {
 		return -1, "", openError(err)
 	}
-	given, err = attach(fd, name, flags|unix.IFF_TAP|unix.IFF_NO_PI)
+	given, err = attach(fd, name, flags|unix.IFF_NO_PI)
 	if err != nil {
 		unix.Close(fd)
 		return -1, "", attachError(name, err)
@@ -97,7 +105,7 @@ func attachError(name string, err error) error {
 	case errors.Is(err, unix.EBUSY):
 		return nameTaken(name, err)
 	case errors.Is(err, unix.EPERM):
-		return refuse(ErrPermission, err, "not allowed to make a TAP: run as root, or with CAP_NET_ADMIN in this network namespace")
+		return refuse(ErrPermission, err, "not allowed to make an interface: run as root, or with CAP_NET_ADMIN in this network namespace")
 	}
 	return err
 }

@@ -27,14 +27,14 @@ func (q *vnetQueue) writeFrom(f *encap.Frame) error {
 	if err := q.checkFrame(f); err != nil {
 		return err
 	}
-	h := encap.MakeVirtioHeader(&f.Offload, 0)
+	h := encap.MakeVirtioHeader(&f.Offload, -uint16(q.skip))
 	for {
-		n, errno := q.calls.write(q.fd, h, f)
+		n, errno := q.calls.write(q.fd, h, f, q.skip)
 		switch {
 		case errno == unix.EINTR:
 		case errno != 0:
 			return q.writeError(f, errno)
-		case n != vnetHeaderSize+f.Len():
+		case n != vnetHeaderSize+f.Len()-q.skip:
 			return fmt.Errorf("write %d bytes to %s: took %d: %w", f.Len(), q.errs.name, n-vnetHeaderSize, io.ErrShortWrite)
 		default:
 			q.prove(f.Offload.GSO)
@@ -48,6 +48,9 @@ func (q *vnetQueue) writeFrom(f *encap.Frame) error {
 func (q *vnetQueue) checkFrame(f *encap.Frame) error {
 	if len(f.More) > MaxSlices {
 		return unsupported(q.errs.name, fmt.Sprintf("a frame in %d pieces, at most %d are taken", 1+len(f.More), 1+MaxSlices))
+	}
+	if len(f.Data) <= q.skip && q.skip > 0 {
+		return encap.RefusalNotIP
 	}
 	o := &f.Offload
 	if !o.NeedsCSUM && o.GSO == encap.GSONone {

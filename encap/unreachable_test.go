@@ -1,0 +1,60 @@
+package encap_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/vxtap/vxtap/encap"
+)
+
+func unreachable(frame []byte) []byte {
+	var l encap.Layers
+	l.Parse(frame)
+	b := bytes.Repeat([]byte{0xaa}, encap.MaxUnreachable)
+	return b[:encap.PutUnreachable(b, frame, &l)]
+}
+
+// The checksums were worked out by another program.
+func TestUnreachableKnownAnswers(t *testing.T) {
+	tests := map[string]struct{ frame, answer string }{
+		"IPv4": {
+			`020000000002 020000000001 0800
+			 4500001c 12340000 4011 549b 0a000001 0a000002 1000 2000 0008 0000`,
+			`000000000000 000000000000 0800
+			 45000038 00004000 4001 26c3 0a000002 0a000001
+			 0301 ccf6 0000 0000
+			 4500001c 12340000 4011 549b 0a000001 0a000002 1000 2000 0008 0000`,
+		},
+		"IPv6": {
+			`020000000002 020000000001 86dd
+			 60000000 0008 11 40 fd000000000000000000000000000001 fd000000000000000000000000000002
+			 1000 2000 0008 0000`,
+			`000000000000 000000000000 86dd
+			 60000000 0038 3a 40 fd000000000000000000000000000002 fd000000000000000000000000000001
+			 0103 6930 00000000
+			 60000000 0008 11 40 fd000000000000000000000000000001 fd000000000000000000000000000002
+			 1000 2000 0008 0000`,
+		},
+	}
+	for name, test := range tests {
+		if got, want := unreachable(unhex(test.frame)), unhex(test.answer); !bytes.Equal(got, want) {
+			t.Errorf("%s:\n got %x\nwant %x", name, got, want)
+		}
+	}
+}
+
+// Errors, groups, later fragments, tagged frames and what is no IP packet are not answered.
+func TestUnreachableNever(t *testing.T) {
+	for name, frame := range map[string]string{
+		"ICMP error":   `020000000002 020000000001 0800 45000038 00004000 4001 26c3 0a000002 0a000001 0301 0000 0000 0000 4500001c 12340000 4011 549b 0a000001 0a000002 1000 2000 0008 0000`,
+		"group":        `020000000002 020000000001 0800 4500001c 12340000 4011 0000 0a000001 e0000002 1000 2000 0008 0000`,
+		"fragment":     `020000000002 020000000001 0800 4500001c 12340001 4011 0000 0a000001 0a000002 1000 2000 0008 0000`,
+		"tagged":       `020000000002 020000000001 8100 0005 0800 4500001c 12340000 4011 0000 0a000001 0a000002 1000 2000 0008 0000`,
+		"ARP":          `020000000002 020000000001 0806 0001080006040001 020000000001 0a000001 000000000000 0a000002`,
+		"ICMPv6 error": `020000000002 020000000001 86dd 60000000 0008 3a 40 fd000000000000000000000000000001 fd000000000000000000000000000002 0103 0000 0000 0000`,
+	} {
+		if got := unreachable(unhex(frame)); len(got) != 0 {
+			t.Errorf("%s: %x", name, got)
+		}
+	}
+}
