@@ -220,6 +220,7 @@ func (s *Station) resend(k kept, p *plan) {
 	case n != nil:
 		k.refusal = s.keep(n, k, a)
 	case s.table.n < maxNeighbours:
+		s.wake()
 		k.refusal = s.keep(s.table.add(hop), k, a)
 	default:
 		k.refusal = encap.RefusalNeighbourTable

@@ -9,9 +9,11 @@ import (
 
 // open reads a letter, and answers it.
 func (s *Station) open(l *letter) {
-	s.readPlan(planToAnswer)
 	frame := l.data[:l.size]
 	packet := frame[encap.EthernetSize:]
+	if !isAnswer(packet) {
+		s.readPlan(planToAnswer)
+	}
 	s.mu.Lock()
 	defer s.unlock()
 	eth := encap.Ethernet(frame)
@@ -24,6 +26,14 @@ func (s *Station) open(l *letter) {
 	if m, ok := encap.ParseND(packet); ok {
 		s.nd(&m, eth)
 	}
+}
+
+// isAnswer reports whether a packet tells of an address, rather than ask for one of ours.
+func isAnswer(packet []byte) bool {
+	if a, ok := encap.ParseARP(packet); ok {
+		return a.Operation() == encap.ARPReply
+	}
+	return encap.IsND(packet) && packet[encap.IPv6Size] == encap.NDAdvertisement
 }
 
 // arp is about an ARP packet (RFC 826); mu is held.
