@@ -6,15 +6,6 @@ import (
 	"github.com/vxtap/vxtap/encap"
 )
 
-// How old addresses and routes may be that are gone by: for answering what the wire asks, and
-// as long as any neighbour is known. Before a new neighbour is asked for they are read in any
-// case, up to so many times in a second: somebody may have just given a route.
-const (
-	planToAnswer = time.Second
-	planPeriod   = 5 * time.Second
-	maxReadings  = 50
-)
-
 // idle is how long the clerk sleeps that has nothing to look after: until it is woken.
 const idle = time.Hour
 
@@ -48,7 +39,6 @@ func (s *Station) drop(f *encap.Frame) bool {
 
 // work is the clerk's life.
 func (s *Station) work() {
-	defer close(s.done)
 	timer := time.NewTimer(idle)
 	defer timer.Stop()
 	for {
@@ -60,6 +50,8 @@ func (s *Station) work() {
 		case l := <-letters:
 			s.open(&l)
 			continue
+		case r := <-s.desk.result:
+			s.replan(r)
 		case <-s.woken:
 		case <-timer.C:
 		case <-s.stop:
@@ -79,10 +71,8 @@ func (s *Station) stalled() bool {
 // attend does what is due, and returns after how long there is more.
 func (s *Station) attend() time.Duration {
 	switch fresh, any := s.outlook(); {
-	case fresh && s.readings.take(time.Now()):
-		s.readPlan(0)
-	case any:
-		s.readPlan(planPeriod)
+	case fresh && s.readings.take(time.Now()), any && time.Since(s.desk.asOf) >= planPeriod:
+		s.orderReading()
 	}
 	s.mu.Lock()
 	defer s.unlock()
@@ -140,9 +130,10 @@ func (s *Station) turn(n *neighbour, now time.Time) {
 // askAgain asks for a neighbour, unless that has been done often enough.
 func (s *Station) askAgain(n *neighbour, now time.Time) {
 	switch {
+	case n.asked == 0 && n.state == incomplete && s.desk.reading && !n.late:
+		n.late, n.due = true, now.Add(planPatience) // somebody may have just given a route
 	case n.asked < maxAsked && !s.questions.take(now):
 		n.due = now.Add(retransmit / maxQuestions)
-		return
 	case n.asked < maxAsked:
 		n.asked++
 		n.due = now.Add(retransmit)
@@ -172,62 +163,4 @@ func (b *budget) take(now time.Time) bool {
 	}
 	b.left--
 	return true
-}
-
-// readPlan reads addresses and routes, if what is known is older than age. If that fails,
-// what was known holds.
-func (s *Station) readPlan(age time.Duration) {
-	if time.Since(s.asOf) < age {
-		return
-	}
-	a, err := s.read()
-	s.asOf = time.Now()
-	if err != nil {
-		return
-	}
-	p := newPlan(a)
-	if p.equal(s.plan.Load()) {
-		return
-	}
-	s.mu.Lock()
-	defer s.unlock()
-	s.reroute(p)
-	s.plan.Store(p)
-}
-
-// reroute has packets that wait do so for whom they go to by another plan; mu is held. They
-// come before any that go that way from now on, as the plan is not published yet.
-func (s *Station) reroute(p *plan) {
-	for n := range s.table.all() {
-		waiting := n.waiting
-		n.waiting, n.bytes = nil, 0
-		for _, k := range waiting {
-			s.kept -= len(k.data)
-			s.resend(k, p)
-		}
-		if hop, _ := p.next(n.addr); hop != n.addr && n.state == incomplete && len(n.waiting) == 0 {
-			s.table.remove(n)
-		}
-	}
-}
-
-// resend keeps a packet anew.
-func (s *Station) resend(k kept, p *plan) {
-	a := addressesOf(k.data)
-	hop, _ := p.next(a.dst)
-	n := s.table.find(hop)
-	switch {
-	case n != nil:
-		k.refusal = s.keep(n, k, a)
-	case s.table.n < maxNeighbours:
-		s.wake()
-		k.refusal = s.keep(s.table.add(hop), k, a)
-	default:
-		k.refusal = encap.RefusalNeighbourTable
-	}
-	if k.refusal != encap.RefusalHeld {
-		s.send(k)
-		return
-	}
-	s.news = append(s.news, k.queue)
 }

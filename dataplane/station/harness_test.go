@@ -62,6 +62,7 @@ type bench struct {
 	mu         sync.Mutex
 	addressing station.Addressing
 	readings   int
+	busy       chan struct{} // if set, reading takes until it is closed
 }
 
 // inVirtualTime runs a test with a station of so many queues.
@@ -103,6 +104,11 @@ func (b *bench) read() (station.Addressing, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.readings++
+	if busy := b.busy; busy != nil {
+		b.mu.Unlock()
+		<-busy
+		b.mu.Lock()
+	}
 	if b.addressing.Addresses == nil {
 		return station.Addressing{}, errors.New("nobody tells")
 	}

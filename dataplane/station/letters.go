@@ -7,13 +7,21 @@ import (
 	"github.com/vxtap/vxtap/encap"
 )
 
-// open reads a letter, and answers it.
+// open reads a letter now, or if it asks for an address, once it is known which are ours.
 func (s *Station) open(l *letter) {
+	packet := l.data[encap.EthernetSize:l.size]
+	if isAnswer(packet) || time.Since(s.desk.asOf) < planToAnswer || len(s.desk.parked) == maxLetters {
+		s.answer(l)
+		return
+	}
+	s.desk.parked = append(s.desk.parked, *l)
+	s.orderReading()
+}
+
+// answer reads a letter, and answers it.
+func (s *Station) answer(l *letter) {
 	frame := l.data[:l.size]
 	packet := frame[encap.EthernetSize:]
-	if !isAnswer(packet) {
-		s.readPlan(planToAnswer)
-	}
 	s.mu.Lock()
 	defer s.unlock()
 	eth := encap.Ethernet(frame)

@@ -33,6 +33,7 @@ type neighbour struct {
 	state   state
 	asked   int        // questions since the state was entered
 	toAll   bool       // of a suspect: all are asked, not only who has the address so far
+	late    bool       // it has waited for routes once
 	due     time.Time  // when the clerk is to look at it
 	since   time.Time  // in this state; of stale ones
 	sender  netip.Addr // of the packet that made us ask

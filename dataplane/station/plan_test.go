@@ -168,3 +168,31 @@ func TestNewRefuses(t *testing.T) {
 		}
 	})
 }
+
+// A system that does not say for long which routes there are keeps nobody waiting for more
+// than a moment: neighbours are asked for, and answers taken. Questions wait for it.
+func TestBusySystem(t *testing.T) {
+	eachFamily(t, 1, func(b *bench, f family) {
+		elapse(2 * time.Second)
+		busy := make(chan struct{})
+		b.mu.Lock()
+		b.busy = busy
+		b.mu.Unlock()
+		b.send(0, f.ours, f.their, "first")
+		b.want(0, "it waits for a moment")
+		elapse(100 * time.Millisecond)
+		b.want(0, "a question", question(f, f.ours, f.their))
+		if err := b.receive(tells(t, theirMAC, f.their, f.ours, true)); err != nil {
+			t.Fatal(err)
+		}
+		b.want(0, "what waited", theirMAC.String()+": first")
+		if err := b.receive(asks(t, otherMAC, f.other, f.ours, encap.Broadcast)); err != nil {
+			t.Fatal(err)
+		}
+		b.want(0, "the question waits")
+		close(busy)
+		if got := b.saying(0); len(got) != 1 {
+			t.Errorf("then it is answered with %q", got)
+		}
+	})
+}

@@ -43,7 +43,8 @@ type Station struct {
 	letters chan letter   // what others ask and answer
 	woken   chan struct{} // the clerk has something to do
 	stop    chan struct{}
-	done    chan struct{}
+	done    sync.WaitGroup
+	desk    desk
 
 	mu      sync.Mutex // guards what follows, changes of the table, and its neighbours' affairs
 	kept    int        // bytes of all packets that wait, or are on their way to be read
@@ -53,9 +54,8 @@ type Station struct {
 	closed  bool
 
 	// The clerk's own.
-	news                []*Queue  // have more to be read since mu was taken
-	errors              []kept    // for the device, since mu was taken
-	asOf                time.Time // when the plan was read
+	news                []*Queue // have more to be read since mu was taken
+	errors              []kept   // for the device, since mu was taken
 	questions, readings budget
 }
 
@@ -73,7 +73,6 @@ func New(c Config) (*Station, error) {
 		letters: make(chan letter, maxLetters),
 		woken:   make(chan struct{}, 1),
 		stop:    make(chan struct{}),
-		done:    make(chan struct{}),
 	}
 	s.table.init()
 	for _, device := range c.Queues {
@@ -86,10 +85,12 @@ func New(c Config) (*Station, error) {
 		return nil, err
 	}
 	s.plan.Store(newPlan(a))
-	s.asOf = time.Now()
-	s.questions = budget{each: maxQuestions, left: maxQuestions, asOf: s.asOf}
-	s.readings = budget{each: maxReadings, left: maxReadings, asOf: s.asOf}
-	go s.work()
+	now := time.Now()
+	s.questions = budget{each: maxQuestions, left: maxQuestions, asOf: now}
+	s.readings = budget{each: maxReadings, left: maxReadings, asOf: now}
+	s.desk = desk{asOf: now, order: make(chan struct{}, 1), result: make(chan reading, 1)}
+	s.done.Go(s.work)
+	s.done.Go(s.readOn)
 	return s, nil
 }
 
@@ -106,7 +107,7 @@ func (s *Station) Close() error {
 	if !was {
 		close(s.stop)
 	}
-	<-s.done
+	s.done.Wait()
 	return nil
 }
 
