@@ -59,10 +59,27 @@ type bench struct {
 	woken   []chan struct{} // by queue: Notify's function was called
 	buffers [64][]byte
 
-	mu         sync.Mutex
+	mu        sync.Mutex
+	meanwhile func() // happens once, when the device has been read
+
 	addressing station.Addressing
 	readings   int
 	busy       chan struct{} // if set, reading takes until it is closed
+}
+
+// interrupted is a device with which something happens while it is read.
+type interrupted struct {
+	*mem.Port
+	b *bench
+}
+
+func (i *interrupted) Read(frames []encap.Frame) (int, error) {
+	n, err := i.Port.Read(frames)
+	if happen := i.b.meanwhile; n > 0 && happen != nil {
+		i.b.meanwhile = nil
+		happen()
+	}
+	return n, err
 }
 
 // inVirtualTime runs a test with a station of so many queues.
@@ -79,7 +96,7 @@ func newBench(t *testing.T, queues int, full mem.Overflow) *bench {
 	var list []station.Packets
 	for range queues {
 		d := mem.NewPort(mem.PortConfig{Offloads: encap.OffloadCSUM | encap.OffloadTSO, Overflow: full})
-		b.devices, list = append(b.devices, d), append(list, d)
+		b.devices, list = append(b.devices, d), append(list, &interrupted{d, b})
 	}
 	var err error
 	b.Station, err = station.New(station.Config{MAC: ourMAC, Queues: list, Addressing: b.read})

@@ -48,6 +48,22 @@ func TestOrderIsKept(t *testing.T) {
 	})
 }
 
+// Who becomes known between a packet's being read and its being addressed is sent first what
+// waited.
+func TestNothingOvertakes(t *testing.T) {
+	eachFamily(t, 1, func(b *bench, f family) {
+		b.send(0, f.ours, f.their, "first")
+		b.readAll(0)
+		b.meanwhile = func() {
+			if err := b.receive(tells(t, theirMAC, f.their, f.ours, true)); err != nil {
+				t.Error(err)
+			}
+		}
+		b.send(0, f.ours, f.their, "second")
+		b.want(0, "in their order", theirMAC.String()+": first", theirMAC.String()+": second")
+	})
+}
+
 // Three questions, a second apart; then what waited is refused, and so is what comes in the
 // next three seconds. After that it is asked again.
 func TestNobodyAnswers(t *testing.T) {
