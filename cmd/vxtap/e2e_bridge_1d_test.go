@@ -68,6 +68,7 @@ func (x *bridge1D) fence(t *testing.T, from *netlab.Host, remote int, text strin
 	case from == x.c:
 		waitFor(t, x.inside[0], payload)
 		waitFor(t, x.inside[1], payload)
+		carrying(t, x.sent, payload, 2)
 	default: // to the local port alone: what comes from the tunnel does not go back
 		waitFor(t, x.local, payload)
 	}
