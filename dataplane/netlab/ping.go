@@ -17,11 +17,11 @@ import (
 )
 
 // pingPatience is how long an echo request waits for its reply: long enough for a
-// neighbour to be asked for twice.
-const pingPatience = 2 * time.Second
+// neighbour to be asked for twice, on a machine that has much else to do.
+const pingPatience = 6 * time.Second
 
 // Ping sends count ICMP echo requests with size bytes of data, each when the one before
-// it is answered or two seconds have passed, and returns the round-trip times of those that
+// it is answered or six seconds have passed, and returns the round-trip times of those that
 // were answered. The error says that none was, or that ctx ended.
 //
 // The zone of a link-local address is the name of an interface of the host.
