@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
-	"github.com/vxtap/vxtap/control"
 	"github.com/vxtap/vxtap/control/api"
 	"github.com/vxtap/vxtap/crypto"
 	"github.com/vxtap/vxtap/dataplane/netlab"
@@ -41,19 +40,17 @@ const (
 // production is four hosts on a switch: two run vxtap, one has the kernel's VXLAN, and one
 // is for Open vSwitch. A fifth is a machine that is bridged into an overlay.
 type production struct {
-	t                                testing.TB
-	a, b, kernel, ovSwitch, machine  *netlab.Host
-	secret                           string
-	file                             *configFile // of a
-	hasSwitch, hasTUN, hasBridgePort bool
+	t                               testing.TB
+	a, b, kernel, ovSwitch, machine *netlab.Host
+	secret                          string
+	file                            *configFile // of a
+	hasSwitch                       bool
 }
 
 func newProduction(t testing.TB) *production {
 	t.Helper()
 	lab := newLab(t)
 	p := &production{t: t, secret: secretFile(t, crypto.PrivateKey{0, 1}.Base64())}
-	p.hasTUN = control.FindWord(control.Words(nil), "tun") != nil
-	p.hasBridgePort = control.FindWord(control.Words(nil), "bridge-to") != nil
 	var hosts []*netlab.Host
 	for i, h := range []**netlab.Host{&p.a, &p.b, &p.kernel, &p.ovSwitch} {
 		*h = newHost(t, lab, string(rune('a'+i)))
@@ -95,9 +92,9 @@ func (p *production) text(host, ttl int) string {
 			remote = "remote: 10.9.0.3"
 		case vni == switchVNI && host == 1 && p.hasSwitch:
 			remote, more = "remote: 10.9.0.4", ", udpcsum: 10.9.0.4=false"
-		case vni == tunVNI && host == 1 && p.hasTUN:
+		case vni == tunVNI && host == 1:
 			more = ", tun: true"
-		case vni == bridgedVNI && host == 1 && p.hasBridgePort:
+		case vni == bridgedVNI && host == 1:
 			address, more = "", ", tap: none, bridge-to: lan0"
 		case vni == changedVNI:
 			more = fmt.Sprintf(", ttl: %d", ttl)
@@ -126,7 +123,7 @@ func (p *production) startFirst() *child {
 // ends returns the host on whose side a network's first station is, and the address of the
 // second.
 func (p *production) ends(vni encap.VNI) (from *netlab.Host, to string) {
-	if vni == bridgedVNI && p.hasBridgePort {
+	if vni == bridgedVNI {
 		return p.machine, innerOf(vni, 2)
 	}
 	return p.a, innerOf(vni, 2)
