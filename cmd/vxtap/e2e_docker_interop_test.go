@@ -90,8 +90,12 @@ func dockerDescribed(t *testing.T, a, b *engine) {
 	if got := a.address("one", "lab"); got != "10.42.1.77" {
 		t.Errorf("address %s", got)
 	}
-	out, err := a.in("one", "/bin/ip", "addr", "show", "eth0")
-	check(t, err)
+	var out string
+	eventually(t, "what the move undid is done again", func() bool {
+		var err error
+		out, err = a.in("one", "/bin/ip", "addr", "show", "eth0")
+		return err == nil && strings.Contains(out, "qdisc noqueue")
+	})
 	for _, want := range []string{"mtu 1350", "10.42.1.77/16", "02:00:00:00:00:77"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("eth0 has no %s:\n%s", want, out)

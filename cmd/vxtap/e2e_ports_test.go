@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -133,6 +134,63 @@ func leavesBy(t *testing.T, h *netlab.Host, dst, gateway string) {
 	}
 }
 
+// An interface that is handed over is down until somebody has taken it and brought it up,
+// which the agent tells, with the name that it has there.
+func TestPortHandedOver(t *testing.T) {
+	t.Parallel()
+	a, _ := newPair(t, netlab.LinkConfig{})
+	in := containers(t, 2)
+	v := startVXTAP(t, a, "--vni", "42", "--local", "10.9.0.1", "--tap", "none")
+	v.addPort(api.PortSpec{Name: "there", Device: "eth0", NetNS: in[1].Path(), Addresses: prefixes("192.168.77.2/24")})
+	v.addPort(api.PortSpec{Name: "one", Device: "vxone", Handover: true})
+	link, err := a.Netlink().LinkByName("vxone")
+	check(t, err)
+	if link.Attrs().Flags&net.FlagUp != 0 {
+		t.Error("the interface is up")
+	}
+	if _, err := v.api.AddPort(t.Context(), 42, api.PortSpec{Device: "x", Handover: true, Addresses: prefixes("192.168.77.1/24")}); !errors.Is(err, api.ErrInvalid) {
+		t.Errorf("with addresses: %v", err)
+	}
+	events := v.listen()
+	check(t, in[0].Do(func() error {
+		there, err := os.Open("/proc/thread-self/ns/net")
+		if err != nil {
+			return err
+		}
+		defer there.Close()
+		return a.Netlink().LinkSetNsFd(link, int(there.Fd()))
+	}))
+	link, err = in[0].Netlink().LinkByName("vxone")
+	check(t, err)
+	check(t, in[0].Netlink().LinkSetName(link, "eth0"))
+	check(t, in[0].AddAddress("eth0", netip.MustParsePrefix("192.168.77.1/24")))
+	check(t, in[0].Netlink().LinkSetUp(link))
+	if e := nextEvent(t, events, api.EventPortMoved); e.Port != "one" || e.Device != "eth0" {
+		t.Errorf("told %+v", e)
+	}
+	ping(t, in[0], "192.168.77.2")
+	v.ask(func(ctx context.Context) error { return v.api.RemovePort(ctx, 42, "one") })
+	if names := interfaces(t, in[0]); len(names) != 1 {
+		t.Errorf("interfaces %q stay", names)
+	}
+}
+
+// listen returns the agent's events from now on, until the test ends.
+func (c *child) listen() <-chan api.Event {
+	c.t.Helper()
+	events := make(chan api.Event, 64)
+	ready := make(chan struct{})
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = c.api.Events(ctx, func() { close(ready) }, func(e api.Event) error { events <- e; return nil })
+	}()
+	c.t.Cleanup(func() { stop(); <-done })
+	<-ready
+	return events
+}
+
 // A port that cannot be made as asked leaves nothing, whatever the step that fails.
 func TestPortHalfMade(t *testing.T) {
 	t.Parallel()
@@ -194,16 +252,7 @@ func TestPortGone(t *testing.T) {
 	})
 
 	v := startVXTAP(t, a, "--vni", "42", "--local", "10.9.0.1", "--address", "192.168.77.1/24")
-	events := make(chan api.Event, 16)
-	ready := make(chan struct{})
-	ctx, stop := context.WithCancel(t.Context())
-	listening := make(chan struct{})
-	go func() {
-		defer close(listening)
-		_ = v.api.Events(ctx, func() { close(ready) }, func(e api.Event) error { events <- e; return nil })
-	}()
-	defer func() { stop(); <-listening }()
-	<-ready
+	events := v.listen()
 
 	v.addPort(api.PortSpec{Device: "eth0", NetNS: name, Addresses: prefixes("192.168.77.2/24")})
 	v.addPort(api.PortSpec{Device: "eth0", PID: process.Process.Pid, Addresses: prefixes("192.168.77.3/24")})

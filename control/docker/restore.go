@@ -17,14 +17,16 @@ const maxInterfaces = 16
 // restore makes networks and ports again that were there before the agent was restarted. A
 // container keeps its address and its MAC, so that its connections go on.
 func (d *Driver) restore() {
-	for id, n := range d.state.Networks {
-		if _, err := d.agent.Up(d.state.wordsOf(n)); err != nil {
+	var kept *state // which is not changed, but replaced
+	d.view(func(s *state) { kept = s })
+	for id, n := range kept.Networks {
+		if _, err := d.agent.Up(kept.wordsOf(n)); err != nil {
 			d.log.Error("a docker network is not there again", zap.String("network", short(id)), zap.Stringer("vni", n.VNI), zap.Error(err))
 		}
 	}
 	// In an order that is the same each time, for interfaces whose names are to be guessed.
-	for _, id := range slices.Sorted(maps.Keys(d.state.Endpoints)) {
-		e := d.state.Endpoints[id]
+	for _, id := range slices.Sorted(maps.Keys(kept.Endpoints)) {
+		e := kept.Endpoints[id]
 		if e.Sandbox == "" {
 			continue
 		}
@@ -39,7 +41,9 @@ func (d *Driver) restore() {
 			err = d.takeOff(q, n, *e)
 		} else {
 			err = d.update(func(s *state) error {
-				s.Endpoints[id].Device = name
+				if e := s.Endpoints[id]; e != nil {
+					e.Device = name
+				}
 				return nil
 			})
 		}
