@@ -194,3 +194,18 @@ func TestBookHolds(t *testing.T) {
 		})
 	})
 }
+
+// An address that was given back is not the next one to be given out.
+func TestNotAtOnceAgain(t *testing.T) {
+	var b ipam.Book
+	id := addPool(t, &b, "10.1.0.0/24", "")
+	for _, want := range []string{"10.1.0.1/24", "10.1.0.2/24", "10.1.0.3/24"} {
+		p, err := b.Take(id, netip.Addr{}, none)
+		if err != nil || p.String() != want {
+			t.Errorf("given out is %v, %v; want %s", p, err, want)
+		}
+		if err := b.Give(id, p.Addr()); err != nil {
+			t.Error(err)
+		}
+	}
+}
