@@ -78,6 +78,9 @@ func (d *Device) Drops() (uint64, error) {
 // Move moves the interface to another network namespace, a name under /run/netns or a
 // path, and gives it its addresses and routes and brings it up again there, which a move undoes.
 // The queues stay here and go on working. Linux only.
+//
+// What others move loses that, and the kernel puts a qdisc of its own in front of the
+// queues, which costs memory and no frames. Move to where it is then makes it good.
 func (d *Device) Move(netns string) error {
 	if err := d.move(netns); err != nil {
 		return fmt.Errorf("move %s %s to network namespace %s: %w", d.kind, d.name, netns, err)

@@ -179,6 +179,9 @@ func (d *Device) move(to string) error {
 			return err
 		}
 		d.limitSuperframes(link) // by the MTU that it has now, and some kernels forget
+		if err := leaveOutQdisc(link); err != nil {
+			return err // the kernel has taken it away, and gives its own to what comes up
+		}
 		return d.bringUp(link)
 	})
 }

@@ -241,6 +241,7 @@ func TestMove(t *testing.T) {
 		}
 		from.wantLinks("lo")
 		to.wantAddresses("vx42")
+		to.wantNoQdisc("vx42")
 		checkReceives(t, to, d)
 
 		link := to.link("vx42")
@@ -250,10 +251,16 @@ func TestMove(t *testing.T) {
 		if _, err := d.Drops(); err != nil {
 			t.Error(err)
 		}
+		if err := d.Move(from.path()); err != nil { // where it is already
+			t.Fatal(err)
+		}
+		from.wantAddresses("eth0")
+		from.wantNoQdisc("eth0")
 		if err := d.Move(to.path()); err != nil {
 			t.Fatal(err)
 		}
 		to.wantAddresses("eth0")
+		to.wantNoQdisc("eth0")
 		checkReceives(t, to, d)
 		if err := d.Close(); err != nil {
 			t.Error(err)
