@@ -15,8 +15,10 @@ type option struct {
 	level, option, value int
 }
 
+var receiveTOSV4 = option{FeatureTOS, "IP_RECVTOS", unix.IPPROTO_IP, unix.IP_RECVTOS, 1}
+
 var optionsV4 = []option{
-	{FeatureTOS, "IP_RECVTOS", unix.IPPROTO_IP, unix.IP_RECVTOS, 1},
+	receiveTOSV4,
 	{FeatureTTL, "IP_RECVTTL", unix.IPPROTO_IP, unix.IP_RECVTTL, 1},
 }
 

@@ -24,7 +24,11 @@ type portableSocket struct {
 	ports   []uint16
 	local   netip.Addr
 	feature []Feature
-	closed  atomic.Bool
+	// blind: the TOS of what is received is not told. A mark of congestion on it would be
+	// lost, so that what is sent does not ask for any (RFC 6040 section 4.1): routers drop
+	// it instead, which both ends notice.
+	blind  bool
+	closed atomic.Bool
 
 	got, wanted int // receive buffer
 
@@ -60,6 +64,7 @@ func openPortable(config Config) (*portableSocket, error) {
 		wanted: config.ReceiveBuffer,
 		in:     make([]byte, maxPayload), out: make([]byte, 0, maxPayload),
 	}
+	s.blind = blind(features)
 	grow(listen.SetReadBuffer, config.ReceiveBuffer)
 	grow(listen.SetWriteBuffer, config.SendBuffer)
 	s.got = listen.receiveBuffer()
@@ -101,6 +106,17 @@ func listenPortable(at netip.AddrPort) (*portableConn, []Feature, error) {
 		features = append(features, Feature{name, errPortable})
 	}
 	return conn, features, nil
+}
+
+// blind reports that the TOS is missing from features, and says what that means.
+func blind(features []Feature) bool {
+	for i := range features {
+		if f := &features[i]; f.Name == FeatureTOS && f.Err != nil {
+			f.Err = fmt.Errorf("marks of congestion are not seen, and datagrams leave as not ECN-capable: %w", f.Err)
+			return true
+		}
+	}
+	return false
 }
 
 // errPortable is why a feature is missing that only the Linux driver has.

@@ -15,8 +15,17 @@ func tune(fd uintptr, local netip.Addr) []Feature {
 		err := unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_DONTFRAG, 1)
 		return []Feature{{FeatureDF, err}, {FeatureZeroChecksum, errPortable}}
 	}
-	return []Feature{{FeatureDF, unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_DONTFRAG, 1)}}
+	return []Feature{
+		{FeatureDF, unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_DONTFRAG, 1)},
+		{FeatureTOS, unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_RECVTOS, 1)},
+	}
 }
+
+// Types of control messages of IPv4.
+const (
+	messageTOS = unix.IP_RECVTOS
+	messageTTL = unix.IP_RECVTTL
+)
 
 func receiveBufferOf(fd uintptr) int {
 	size, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)

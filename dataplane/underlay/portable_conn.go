@@ -45,10 +45,9 @@ func newPortableConn(c *net.UDPConn, local netip.Addr) (*portableConn, []Feature
 		p := ipv4.NewPacketConn(c)
 		ttl, _ := p.TTL()
 		features := []Feature{
-			{FeatureTOS, errPortable},
-			{FeatureTTL, p.SetControlMessage(ipv4.FlagTTL, true)},
+			{FeatureTTL, p.SetControlMessage(ipv4.FlagTTL, true)}, // tune has asked for the TOS
 		}
-		return &portableConn{UDPConn: c, ip: conn4{p}, ttl: uint8(ttl), defaultTTL: uint8(ttl)}, features
+		return &portableConn{UDPConn: c, ip: conn4{p, c, make([]byte, 64)}, ttl: uint8(ttl), defaultTTL: uint8(ttl)}, features
 	}
 	p := ipv6.NewPacketConn(c)
 	ttl, _ := p.HopLimit()
@@ -95,23 +94,16 @@ func (c *portableConn) receiveBuffer() (size int) {
 }
 
 // conn4 and conn6 bring the two packages of golang.org/x/net into one shape. Control
-// messages are nil on systems that have none.
-type conn4 struct{ *ipv4.PacketConn }
+// messages are nil on systems that have none; those of IPv4 are read past the package,
+// which leaves out the TOS.
+type conn4 struct {
+	*ipv4.PacketConn
+	udp     *net.UDPConn
+	control []byte // room for one datagram's
+}
 
 func (c conn4) setTOS(tos int) error { return c.SetTOS(tos) }
 func (c conn4) setTTL(ttl int) error { return c.SetTTL(ttl) }
-
-func (c conn4) read(b []byte) (received, error) {
-	n, control, from, err := c.ReadFrom(b)
-	if err != nil {
-		return received{}, err
-	}
-	r := received{len: n, from: plain(from)}
-	if control != nil {
-		r.ttl = uint8(control.TTL)
-	}
-	return r, nil
-}
 
 type conn6 struct{ *ipv6.PacketConn }
 

@@ -8,7 +8,12 @@ import (
 )
 
 // tune would set DF, for which this system has no option that we know.
-func tune(uintptr, netip.Addr) []Feature { return []Feature{{FeatureDF, errPortable}} }
+func tune(_ uintptr, local netip.Addr) []Feature {
+	if local.Is6() {
+		return []Feature{{FeatureDF, errPortable}}
+	}
+	return []Feature{{FeatureDF, errPortable}, {FeatureTOS, errPortable}}
+}
 
 func receiveBufferOf(uintptr) int { return 0 }
 

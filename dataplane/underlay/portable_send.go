@@ -68,7 +68,7 @@ func (s *portableSocket) sendTrain(d *encap.Datagram, scratch *[]byte) error {
 	}
 	c.sending.Lock()
 	defer c.sending.Unlock()
-	c.setHeader(d.TOS, d.TTL)
+	c.setHeader(s.tos(d), d.TTL)
 	to := netip.AddrPortFrom(remote, d.Remote.Port())
 	for {
 		n := min(size, len(payload))
@@ -79,6 +79,14 @@ func (s *portableSocket) sendTrain(d *encap.Datagram, scratch *[]byte) error {
 			return nil
 		}
 	}
+}
+
+// tos is what a datagram leaves with.
+func (s *portableSocket) tos(d *encap.Datagram) uint8 {
+	if s.blind {
+		return encap.NotECT.In(d.TOS)
+	}
+	return d.TOS
 }
 
 // outlet returns the socket that a Source stands for, nil if there is none.

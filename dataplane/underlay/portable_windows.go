@@ -23,7 +23,7 @@ func tune(fd uintptr, local netip.Addr) []Feature {
 		err := windows.SetsockoptInt(s, windows.IPPROTO_IPV6, ipv6DontFragment, 1)
 		return []Feature{{FeatureDF, err}, {FeatureZeroChecksum, errPortable}}
 	}
-	return []Feature{{FeatureDF, windows.SetsockoptInt(s, windows.IPPROTO_IP, ipDontFragment, 1)}}
+	return []Feature{{FeatureDF, windows.SetsockoptInt(s, windows.IPPROTO_IP, ipDontFragment, 1)}, {FeatureTOS, errPortable}}
 }
 
 func receiveBufferOf(fd uintptr) int {
