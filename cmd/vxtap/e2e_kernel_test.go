@@ -124,17 +124,19 @@ func everythingFlows(t *testing.T, a, b *netlab.Host, mtu int) {
 	}
 }
 
-// tenSeconds runs TCP both ways at the same time.
+// tenSeconds runs TCP both ways at the same time, over IPv4 and IPv6.
 func tenSeconds(t *testing.T, a, b *netlab.Host) {
 	t.Helper()
-	results := make(chan error, 2)
+	results := make(chan error, 4)
 	transfer := func(from, to *netlab.Host, dst string) {
 		_, err := netlab.Transfer(within(t), from, to, netip.AddrPortFrom(ip(dst), 0), netlab.TransferConfig{Duration: 10 * time.Second})
 		results <- err
 	}
 	go transfer(a, b, innerB)
 	go transfer(b, a, innerA)
-	if err := errors.Join(<-results, <-results); err != nil {
+	go transfer(a, b, innerB6)
+	go transfer(b, a, innerA6)
+	if err := errors.Join(<-results, <-results, <-results, <-results); err != nil {
 		t.Error(err)
 	}
 }
