@@ -80,7 +80,8 @@ func (d *Device) Drops() (uint64, error) {
 // The queues stay here and go on working. Linux only.
 //
 // What others move loses that, and the kernel puts a qdisc of its own in front of the
-// queues, which costs memory and no frames. Move to where it is then makes it good.
+// queues, which costs memory and no frames. Follow sees to that where it is expected; Move to
+// where the interface is already does so too.
 func (d *Device) Move(netns string) error {
 	if err := d.move(netns); err != nil {
 		return fmt.Errorf("move %s %s to network namespace %s: %w", d.kind, d.name, netns, err)
