@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,6 +59,27 @@ func labNetwork(a, b *engine, vni int, args ...string) {
 	}
 }
 
+// guest puts a namespace on an engine's network as vxtap cni does, which brings the words of
+// the network along, and holds that it reaches a container.
+func (e *engine) guest(address, container string) {
+	e.t.Helper()
+	c := newHost(e.t, newLab(e.t), "guest")
+	process := exec.Command("cat") // names the namespace, as /run is another where the agent is
+	in, err := process.StdinPipe()
+	check(e.t, err)
+	check(e.t, c.Start(process))
+	defer func() { in.Close(); _ = process.Wait() }()
+	e.vxtap.ask(func(ctx context.Context) error {
+		_, err := e.vxtap.api.AddPort(ctx, 42, api.PortSpec{
+			Name: "guest", Device: "eth0", PID: process.Process.Pid, Addresses: prefixes(address),
+			Network: api.Words{"remote": {"10.9.0.2"}, "sealed": {"true"}},
+		})
+		return err
+	})
+	ping(e.t, c, container)
+	e.vxtap.ask(func(ctx context.Context) error { return e.vxtap.api.RemovePort(ctx, 42, "guest") })
+}
+
 // On a sealed network: ping and TCP, IPv4 and IPv6, between hosts and on one.
 func dockerReach(t *testing.T, a, b *engine) {
 	labNetwork(a, b, 42, "-o", "encrypted", "--ipv6", "--subnet", "fd42::/64", "--attachable")
@@ -73,6 +95,7 @@ func dockerReach(t *testing.T, a, b *engine) {
 	b.serves("three", "hello")
 	a.fetches("one", b.address("three", "lab"), "80", "hello")
 	a.fetches("one", b.address6("three", "lab"), "80", "hello")
+	a.guest("10.42.3.1/16", b.address("three", "lab"))
 	if s := a.vxtap.stats(); s.In.Drops["clear_text"] != 0 || s.Out.Forwarded == 0 {
 		t.Errorf("counted %+v", s)
 	}
