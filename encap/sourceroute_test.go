@@ -141,3 +141,10 @@ func TestSegmentsOfTheLongestHeaders(t *testing.T) {
 	p.route.header[(extensions-1)*each] = encap.ProtoTCP
 	p.checkSegments(t, 1000)
 }
+
+// Where the end of the way cannot be told (RFC 6554), the sender's sum still says it.
+func TestSegmentsOnUnknownRoute(t *testing.T) {
+	p := packet{name: "type 3", v6: true, flags: encap.TCPAck, payload: payloadOf(3001)}
+	p.route = route{routing6(3, 1, final6), layers.IPProtocolIPv6Routing, final6}
+	p.checkSegments(t, 1000)
+}
