@@ -65,5 +65,5 @@ func linkCounters(t *testing.T, h *netlab.Host) netlink.LinkStatistics {
 	t.Helper()
 	link, err := h.Netlink().LinkByName("eth0")
 	check(t, err)
-	return netlink.LinkStatistics(*link.Attrs().Statistics)
+	return *link.Attrs().Statistics
 }
