@@ -5,16 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math/bits"
 	"os"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/google/gopacket"
-	"github.com/google/gopacket/layers"
-	"github.com/google/gopacket/pcapgo"
 	"golang.org/x/sys/unix"
 )
 
@@ -246,22 +242,6 @@ func (c *Capture) readDropped() error {
 		return err
 	}
 	c.dropped += uint64(stats.Drops)
-	return nil
-}
-
-// WritePCAP writes the frames kept so far as a capture file, with times in
-// nanoseconds.
-func (c *Capture) WritePCAP(w io.Writer) error {
-	out := pcapgo.NewWriterNanos(w)
-	if err := out.WriteFileHeader(captureSize, layers.LinkTypeEthernet); err != nil {
-		return fmt.Errorf("write the capture: %w", err)
-	}
-	for _, f := range c.Frames() {
-		info := gopacket.CaptureInfo{Timestamp: f.Time, CaptureLength: len(f.Data), Length: len(f.Data)}
-		if err := out.WritePacket(info, f.Data); err != nil {
-			return fmt.Errorf("write the capture: %w", err)
-		}
-	}
 	return nil
 }
 

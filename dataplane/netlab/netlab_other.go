@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os/exec"
@@ -116,9 +115,6 @@ func (c *Capture) Wait(context.Context, func(Frame) bool) (Frame, error) { retur
 
 // Dropped returns an error.
 func (c *Capture) Dropped() (uint64, error) { return 0, errSystem }
-
-// WritePCAP returns an error.
-func (c *Capture) WritePCAP(io.Writer) error { return errSystem }
 
 // Close does nothing.
 func (c *Capture) Close() error { return nil }

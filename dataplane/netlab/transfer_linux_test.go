@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
-	"github.com/google/gopacket/pcapgo"
 	"golang.org/x/sys/unix"
 
 	"github.com/vxtap/vxtap/dataplane/netlab"
@@ -125,23 +124,8 @@ func TestCapture(t *testing.T) {
 	if _, err := c.Dropped(); err != nil {
 		t.Errorf("Dropped after Close: %v", err)
 	}
-	checkPCAP(t, c)
 	if _, err := b.Capture("eth9", nil); err == nil {
 		t.Error("captured on an interface that is not there")
-	}
-}
-
-func checkPCAP(t *testing.T, c *netlab.Capture) {
-	t.Helper()
-	var file bytes.Buffer
-	check(t, c.WritePCAP(&file))
-	r, err := pcapgo.NewReader(&file)
-	check(t, err)
-	for i, f := range c.Frames() {
-		data, info, err := r.ReadPacketData()
-		if err != nil || !bytes.Equal(data, f.Data) || !info.Timestamp.Equal(f.Time) {
-			t.Fatalf("frame %d: %x at %v, %v; want %x at %v", i, data, info.Timestamp, err, f.Data, f.Time)
-		}
 	}
 }
 
