@@ -20,10 +20,13 @@ import (
 	"github.com/containernetworking/cni/pkg/invoke"
 	"github.com/containernetworking/cni/pkg/types"
 	current "github.com/containernetworking/cni/pkg/types/100"
+	"golang.org/x/sys/unix"
+
 	cniversion "github.com/containernetworking/cni/pkg/version"
 
 	"github.com/vxtap/vxtap/control/api"
 	"github.com/vxtap/vxtap/dataplane/netlab"
+	"github.com/vxtap/vxtap/dataplane/netlab/faults"
 )
 
 // runtimeHost is a host with an agent and a container runtime, which is libcni as runtimes
@@ -62,6 +65,8 @@ type hostExec struct {
 	stdout *os.File // for plugins, in the place of one that is read
 	// started, unless nil, is called with each plugin that runs.
 	started func(*os.Process)
+	// judge, unless nil, judges a plugin's system calls, and those of what it starts.
+	judge func(*os.Process, faults.Call) unix.Errno
 }
 
 var _ invoke.Exec = (*hostExec)(nil)
@@ -79,7 +84,7 @@ func (e *hostExec) ExecPlugin(_ context.Context, path string, stdin []byte, envi
 	if e.stdout != nil {
 		c.Stdout = e.stdout
 	}
-	if err := e.host.Start(c); err != nil {
+	if err := e.start(c); err != nil {
 		return nil, err
 	}
 	if e.started != nil {
@@ -97,6 +102,22 @@ func (e *hostExec) ExecPlugin(_ context.Context, path string, stdin []byte, envi
 		return nil, fmt.Errorf("the plugin ended with %w and said %q, %q", err, stdout.String(), stderr.String())
 	}
 	return nil, said
+}
+
+func (e *hostExec) start(c *exec.Cmd) error {
+	judge := e.judge
+	if judge == nil {
+		return e.host.Start(c)
+	}
+	_, err := faults.Start(c, e.host.Start, func(call faults.Call) unix.Errno { return judge(c.Process, call) }, pluginCalls...)
+	return err
+}
+
+// pluginCalls are those by which a plugin has to do with anybody else.
+var pluginCalls = []int{
+	unix.SYS_OPENAT, unix.SYS_READ, unix.SYS_WRITE, unix.SYS_SOCKET, unix.SYS_CONNECT, unix.SYS_BIND, unix.SYS_SENDTO,
+	unix.SYS_RECVFROM, unix.SYS_SETNS, unix.SYS_FCNTL, unix.SYS_CLONE, unix.SYS_EXECVE, unix.SYS_PIPE2, unix.SYS_WAITID,
+	unix.SYS_EXIT_GROUP,
 }
 
 // conflist makes a network of the plugins, each in JSON, "vxtap" being given its type and the

@@ -37,7 +37,7 @@ func (p *Plugin) add(ctx context.Context, args *skel.CmdArgs) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := checkFree(args.Netns, args.IfName); err != nil {
+	if err := checkFree(args); err != nil {
 		return err
 	}
 

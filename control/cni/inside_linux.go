@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/containernetworking/cni/pkg/ns"
+	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
 	current "github.com/containernetworking/cni/pkg/types/100"
 	"github.com/vishvananda/netlink"
@@ -29,7 +30,8 @@ func lookInside(path string) (*netlink.Handle, error) {
 
 // checkFree says why a container cannot have an interface: its namespace is not there, is the
 // host's own, or has one of that name.
-func checkFree(path, ifname string) error {
+func checkFree(args *skel.CmdArgs) error {
+	path, ifname := args.Netns, args.IfName
 	h, err := lookInside(path)
 	if err != nil {
 		return err
@@ -39,7 +41,7 @@ func checkFree(path, ifname string) error {
 	switch {
 	case wrong != nil:
 		return wrong
-	case own:
+	case own && !overridden(args):
 		return problem(types.ErrInvalidEnvironmentVariables, "CNI_NETNS %s is the host's own network namespace: want a container's", path)
 	}
 	if _, err := h.LinkByName(ifname); err == nil {

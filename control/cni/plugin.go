@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
@@ -48,8 +49,14 @@ func (p *Plugin) coded(command func(context.Context, *skel.CmdArgs) error) func(
 		if err := command(context.Background(), args); err != nil {
 			return Coded(err)
 		}
+		args.NetnsOverride = "true" // or package skel looks at the namespace now, when all is done
 		return nil
 	}
+}
+
+// overridden reports whether a runtime means the host's own namespace to be a container's.
+func overridden(args *skel.CmdArgs) bool {
+	return args.NetnsOverride == "1" || strings.EqualFold(args.NetnsOverride, "true")
 }
 
 // WriteError writes an error as the specification has it (section 5, Error). What package
