@@ -39,8 +39,8 @@ check: ## everything: installs tshark, Docker, podman, Open vSwitch and others f
 	.ci/test -tags interop || failed="$$failed tests"; \
 	if [ -n "$$failed" ]; then echo "make check: failed:$$failed" >&2; exit 1; fi
 
-soak: ## ten minutes at full rate, plain and sealed, and a minute stopped: nothing may grow (SOAK=10m)
-	VXTAP_SOAK=$(SOAK) go test -count=1 -timeout=0 -v -run 'TestSoak$$' ./cmd/vxtap
+soak: build ## ten minutes at full rate, plain and sealed, and a minute stopped: nothing may grow (SOAK=10m)
+	VXTAP_TEST_PROGRAM=$(CURDIR)/vxtap VXTAP_SOAK=$(SOAK) go test -count=1 -timeout=0 -v -run 'TestSoak$$' ./cmd/vxtap
 
 lint: ## gofmt, vet, and golangci-lint with the arrows between packages
 	@.ci/lint

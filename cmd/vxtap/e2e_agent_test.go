@@ -77,11 +77,23 @@ func launch(t testing.TB, h *netlab.Host, socket string, args ...string) *child 
 // arguments name, like setpriv.
 func launchThrough(t testing.TB, h *netlab.Host, way []string, socket string, args ...string) *child {
 	t.Helper()
-	self, err := os.Executable()
-	check(t, err)
-	c := newChild(t, socket, append(append(slices.Clone(way), self), args...))
+	c := newChild(t, socket, append(append(slices.Clone(way), program(t)), args...))
 	c.start(h.Start)
 	return c
+}
+
+// programEnv names a vxtap to test in the place of the one that is part of the test.
+const programEnv = "VXTAP_TEST_PROGRAM"
+
+// program is the vxtap to start.
+func program(t testing.TB) string {
+	t.Helper()
+	if built := os.Getenv(programEnv); built != "" {
+		return built
+	}
+	self, err := os.Executable()
+	check(t, err)
+	return self
 }
 
 // newChild prepares a command line for a start.

@@ -65,7 +65,7 @@ func soak(t *testing.T, sealed bool) {
 		if grown := after.anon - before[i].anon; grown > 2<<20 && long {
 			t.Errorf("node %d has grown by %d KiB", i, grown>>10)
 		}
-		if after.anon > 32<<20 && !raceDetector {
+		if after.anon > soakLimit() && !raceDetector {
 			t.Errorf("node %d has %d KiB", i, after.anon>>10)
 		}
 	}
@@ -73,6 +73,14 @@ func soak(t *testing.T, sealed bool) {
 	if was, is := fresh.goroutines(), x.dumped; was != is {
 		t.Errorf("node 0 has %d goroutines in the end, a fresh one %d", is, was)
 	}
+}
+
+// soakLimit is how many bytes of anonymous memory a node may have.
+func soakLimit() int64 {
+	if os.Getenv(programEnv) != "" {
+		return 32 << 20
+	}
+	return 40 << 20 // the test's own program links gopacket, whose tables vxtap does without
 }
 
 // soakNode has 1000 entries in its table.
