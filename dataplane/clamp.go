@@ -30,7 +30,7 @@ func (w *inWorker) clamp(a *arrival) {
 func (n *Network) mss(l *encap.Layers, narrow uint32) uint16 {
 	mtu := n.vtep.interfaceMTU()
 	if narrow != 0 {
-		mtu = min(mtu, int(narrow))
+		mtu = min(mtu, int(max(narrow, n.carried(l))))
 	}
 	mss := encap.MSSFor(l, n.overlayMTU(mtu, int(l.Tags)))
 	return uint16(min(max(mss, 1), 0xffff))

@@ -204,13 +204,12 @@ func (w *outWorker) flood(p *port, out *outgoing) {
 	w.toRemotes(p, out, list)
 }
 
-// toRemotes sends what came from port p to destinations that are remotes. Those to whom
-// it is too big are passed over, and the sender is told.
+// toRemotes sends what came from port p to destinations that are remotes.
 func (w *outWorker) toRemotes(p *port, out *outgoing, list []*destination) {
 	narrow := narrowest(list)
-	w.sends.bulk = out.network.bulk(out.frame, out.layers)
+	w.sends.bulk, w.sends.insists = out.network.bulk(out.frame, out.layers), false
 	if narrow != 0 && w.sends.bulk > narrow {
-		w.answers.tooBig(p, w.index, out, int(narrow), w.clock.Load())
+		w.tooBig(p, out, narrow)
 	}
 	w.clamp(out, narrow)
 	if !out.network.cfg.Sealed {
@@ -223,6 +222,21 @@ func (w *outWorker) toRemotes(p *port, out *outgoing, list []*destination) {
 		w.writes.flush() // other ports' copies, before the frame is cut where it lies
 	}
 	w.sends.addSealed(out, list)
+}
+
+// tooBig decides about a frame that is too big for one path at least. Those to whom it is are
+// passed over, and its sender is told, who sends smaller ones. One that cannot be told, or
+// need not send smaller ones, sends in vain for ever: his goes in fragments, unless it did
+// not even fit the interface.
+func (w *outWorker) tooBig(p *port, out *outgoing, narrow uint32) {
+	n := out.network
+	carried := n.carried(out.layers)
+	switch answerable := encap.Answerable(out.frame.Data, out.layers); {
+	case w.sends.bulk <= carried || !answerable && w.sends.bulk <= uint32(n.vtep.interfaceMTU()):
+		w.sends.insists = true
+	case answerable:
+		w.answers.tooBig(p, w.index, out, int(max(narrow, carried)), w.clock.Load())
+	}
 }
 
 func (w *outWorker) toPorts(from *port, out *outgoing) {

@@ -37,6 +37,24 @@ func (n *Network) overlayMTU(mtu, tags int) int {
 	return encap.OverlayMTU(mtu, n.vtep.cfg.Local.Is6(), n.cfg.Sealed, tags)
 }
 
+// carried is how many bytes the underlay packet of a frame may have that goes to its remotes
+// whatever their paths take, in fragments if need be: IPv6 has to be able to count on 1280
+// bytes, which the layer below is to see to (RFC 8200 section 5), and IPv4 hosts may ignore
+// whoever asks for less than [encap.MinTold]. So nobody who makes a path seem narrow stops
+// traffic. It is 0 for other protocols.
+func (n *Network) carried(l *encap.Layers) uint32 {
+	var least int
+	switch {
+	case l.End == 0:
+		return 0
+	case l.EtherType == encap.EtherTypeIPv4:
+		least = encap.MinTold
+	default:
+		least = encap.MinMTU6
+	}
+	return uint32(encap.UnderlayMTU(least, n.vtep.cfg.Local.Is6(), n.cfg.Sealed, int(l.Tags)))
+}
+
 // bulk is how many bytes the underlay packet of a frame has, or of the largest segment
 // of a superframe.
 func (n *Network) bulk(f *encap.Frame, l *encap.Layers) uint32 {

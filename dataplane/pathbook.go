@@ -52,8 +52,9 @@ const (
 	maxProbes = 3
 	// probePause lies between probes, and behind the last: time for a report to come back.
 	probePause = 2 * time.Second
-	// minPathMTU4 is the least that an IPv4 path is taken for: nobody who forges reports
-	// can stop traffic with them. Linux has the same (net.ipv4.route.min_pmtu).
+	// minPathMTU4 is the least that an IPv4 path is taken for, as in Linux
+	// (net.ipv4.route.min_pmtu). What has to pass all the same is fragmented, see
+	// Network.carried.
 	minPathMTU4 = 552
 	// maxNarrow bounds the book.
 	maxNarrow = 4096

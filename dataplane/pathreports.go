@@ -24,8 +24,8 @@ func (v *VTEP) hearRouters() {
 
 // reported believes a router, as far as what it says is plausible: a datagram of ours, to
 // a remote in use, did not fit. Of a plain network's datagrams, anybody who can guess two
-// addresses and two ports can say so. Of a sealed network's only those who have seen one
-// are believed, as it takes what the datagram said.
+// addresses and the port that one left from can say so. Of a sealed network's only those
+// who have seen one are believed, as it takes what the datagram said.
 func (v *VTEP) reported(r encap.PathReport) {
 	if now := time.Now(); now.Sub(v.paths.second) >= time.Second {
 		v.paths.second, v.paths.reports = now, 0
@@ -40,8 +40,17 @@ func (v *VTEP) reported(r encap.PathReport) {
 		return
 	}
 	v.narrow(r.Remote, r.MTU, func(l lane) bool {
-		return l.peer == nil || quotesSealed(&r, l.peer) || v.paths.quotesProbe(&r, l.way())
+		if l.peer == nil && v.sendsPlainFrom(r.Local.Port()) || l.peer != nil && quotesSealed(&r, l.peer) {
+			return true
+		}
+		return v.paths.quotesProbe(&r, l.way())
 	})
+}
+
+// sendsPlainFrom reports whether frames of plain networks leave from a port of ours. From the
+// listening port, which is the same everywhere, they only do where there are no others.
+func (v *VTEP) sendsPlainFrom(port uint16) bool {
+	return port != v.cfg.Port || v.cfg.Underlays[0].Sources() == 0
 }
 
 // quotesSealed reports whether a report quotes what was sealed for a peer with the key that

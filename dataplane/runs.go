@@ -42,6 +42,7 @@ type outer struct {
 	source, tos, ttl uint8 // as in encap.Datagram
 	sealed           bool  // each datagram is one slice of the same slab
 	bare             bool  // without UDP checksum
+	fragments        bool  // may be fragmented on the way
 }
 
 // overhead is how many bytes of each datagram are none of its frame's.
@@ -64,7 +65,7 @@ func (r *run) takes(o *outer, n, limit int) bool {
 	if r.last || r.segments >= limit || n > r.size || r.bytes+n > maxRunBytes {
 		return false
 	}
-	return r.to == o.to && r.tos == o.tos && r.ttl == o.ttl && r.remote == o.remote
+	return r.to == o.to && r.tos == o.tos && r.ttl == o.ttl && r.remote == o.remote && r.fragments == o.fragments
 }
 
 // add appends a segment: a header, and a payload that follows it or nil.
@@ -131,6 +132,6 @@ func (r *run) segment(i int) encap.Datagram {
 func (r *run) header() encap.Datagram {
 	return encap.Datagram{
 		Remote: r.remote, Source: r.source, TOS: r.tos, TTL: r.ttl,
-		Interface: r.to.device.Load(), NoChecksum: r.bare,
+		Interface: r.to.device.Load(), NoChecksum: r.bare, MayFragment: r.fragments,
 	}
 }

@@ -65,7 +65,7 @@ func (s *sends) sealForAll(o *outer, list []*destination, plain []byte, flags ui
 	for _, o.to = range list {
 		for i, p := range o.to.peers {
 			o.counted = o.to.counted[i]
-			if !o.to.passes(i, s.bulk) {
+			if o.fragments = !o.to.passes(i, s.bulk); o.fragments && !s.insists {
 				s.ledger.dropped(entry, DropTooBig)
 			} else if key := p.Sending(); key != nil {
 				s.sealFor(p, key, *o, plain, flags, entry)
@@ -115,7 +115,7 @@ func (s *sends) hold(p *crypto.Peer, o *outer, plain []byte, flags uint16, entry
 		return
 	}
 	s.ledger.hold(heldFrame{
-		peer: p, network: o.to.network, counted: o.counted, plain: bytes.Clone(plain), flags: flags, tos: o.tos, ttl: o.ttl,
+		peer: p, network: o.to.network, counted: o.counted, plain: bytes.Clone(plain), flags: flags, tos: o.tos, ttl: o.ttl, fragments: o.fragments,
 		until: time.Now().Add(keyWait), entry: entry,
 	})
 	p.Want()

@@ -200,7 +200,7 @@ func (v *VTEP) sendHeldFrame(h *heldFrame) {
 		s.dropped(h, DropKeySpent)
 		return
 	}
-	d := encap.Datagram{Data: s.sealed, Remote: h.peer.Endpoint(), TOS: h.tos, TTL: h.ttl, Source: encap.SourceListen}
+	d := encap.Datagram{Data: s.sealed, Remote: h.peer.Endpoint(), TOS: h.tos, TTL: h.ttl, Source: encap.SourceListen, MayFragment: h.fragments}
 	if err := v.cfg.Underlays[0].Post(&d); err != nil {
 		if s.dropped(h, sendDrop(err)); sendDrop(err) == DropTooBig {
 			tooBig(v.paths.refused, d.Remote)

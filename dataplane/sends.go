@@ -37,6 +37,7 @@ type sends struct {
 	seal sealing
 
 	bulk    uint32                // of the frame at hand, see Network.bulk
+	insists bool                  // it goes in fragments where it is too big otherwise
 	refused chan<- netip.AddrPort // to whom datagrams were too big
 
 	record *recording
@@ -70,7 +71,7 @@ func (s *sends) init(u Underlay, seed uint64, l *ledger) {
 func (s *sends) add(out *outgoing, to *destination) {
 	o := outer{to: to, source: s.source(out), tos: outerTOS(out), ttl: out.network.cfg.TTL}
 	for i := range to.remotes {
-		if !to.passes(i, s.bulk) {
+		if o.fragments = !to.passes(i, s.bulk); o.fragments && !s.insists {
 			s.ledger.dropped(out.entry, DropTooBig)
 			continue
 		}

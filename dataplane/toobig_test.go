@@ -195,16 +195,25 @@ func TestTooBigSuperframes(t *testing.T) {
 	}
 }
 
-// Those that nothing may be said about are dropped and counted all the same.
+// Those that nothing may be said about go in fragments, if the interface takes them. If not
+// they are dropped and counted.
 func TestTooBigIsNotAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b, _ := lowered(t, setup{})
-		may := ofSize(t, a, b, false, 1450)
-		may[encap.EthernetSize+6] = 0 // be fragmented
-		group := ofSize(t, a, b, false, 1450)
-		copy(group, encap.Broadcast[:])
-		other := etherFrame(b.mac, a.mac, string(pattern(1450)))
-		a.port.send(t, may, group, other)
+		var sent fragmented
+		a, b, _ := lowered(t, setup{wrap: sent.wrap})
+		unanswerable := func(bytes int) [][]byte {
+			may := ofSize(t, a, b, false, bytes)
+			may[encap.EthernetSize+6] = 0 // be fragmented
+			group := ofSize(t, a, b, false, bytes)
+			copy(group, encap.Broadcast[:])
+			return [][]byte{may, group, etherFrame(b.mac, a.mac, string(pattern(bytes)))}
+		}
+		for _, frame := range unanswerable(1450) {
+			a.port.send(t, frame)
+			b.port.expect(t, frame)
+			sent.expect(t, true)
+		}
+		a.port.send(t, unanswerable(1451)...)
 		a.port.expect(t)
 		b.port.expect(t)
 		if out := a.network.Stats().Out; out.Drops[dataplane.DropTooBig] != 3 || out.Answers != 0 {

@@ -27,6 +27,8 @@ type heldFrame struct {
 	tos, ttl uint8 // of the outer header
 	until    time.Time
 
+	fragments bool // it may be fragmented on the way
+
 	entry    int       // in the ledger of the batch that it came with
 	counters *counters // this and the next are set when that is settled
 	decides  bool      // the frame's fate is that of this copy, as no other was delivered

@@ -32,6 +32,9 @@ type Datagram struct {
 	// NoChecksum sends a datagram, no train, without a UDP checksum, from a source port of
 	// its own. Not set on receipt.
 	NoChecksum bool
+	// MayFragment: it may be fragmented on its way, where other datagrams are refused as too
+	// big. Underlays that cannot have that send it as any other. Not set on receipt.
+	MayFragment bool
 	// Truncated: the datagram was longer than the buffer. Set on receipt only.
 	Truncated bool
 }

@@ -8,6 +8,11 @@ const (
 	maxAnswer6 = MinMTU6
 )
 
+// MinTold is the least MTU that IPv4 hosts should be told of, in bytes: what all of them take
+// (RFC 791 section 3.1). They need not believe in less. Linux does not below 552
+// (net.ipv4.route.min_pmtu), and sends packets of 552 without DF from then on.
+const MinTold = 576
+
 // MaxTooBig is the most that [PutTooBig] writes, in bytes.
 const MaxTooBig = EthernetSize + maxTags*VLANTagSize + maxAnswer6
 
@@ -21,24 +26,22 @@ const answerTTL = 64
 // sent to had answered, with the VLAN tags that it has. Of a superframe, what is quoted
 // is the first segment. It returns the length of the answer.
 //
-// It returns 0 where there is to be no answer: no IP packet; an IPv4 packet that may be
-// fragmented; groups, broadcasts, or what is no host's address; ICMP errors; fragments but
-// the first; and MTUs that the protocol does not have (RFC 1122 section 3.2.2, RFC 4443
-// section 2.4(e)). Linux answers for its tunnels in the same way (iptunnel_pmtud).
+// It returns 0 where the frame is not [Answerable], and for MTUs that the protocol does not
+// have. Linux answers for its tunnels in the same way (iptunnel_pmtud).
 func PutTooBig(b, frame []byte, l *Layers, o Offload, mtu int) int {
-	eth := Ethernet(frame)
-	if l.End == 0 || !eth.Src().IsUnicast() || !eth.Dst().IsUnicast() {
+	if !Answerable(frame, l) {
 		return 0
 	}
+	eth := Ethernet(frame)
 	packet := frame[l.L3:l.End]
 	if o.GSO != GSONone && l.Payload != 0 {
 		packet = frame[l.L3:min(l.Payload+int(o.SegmentSize), l.End)]
 	}
 	var n int
 	switch {
-	case l.EtherType == EtherTypeIPv4 && mtu >= MinMTU && IPv4(packet).DontFragment() && answerable4(frame, l):
+	case l.EtherType == EtherTypeIPv4 && mtu >= MinMTU:
 		n = putAnswer4(b[l.L3:], packet, icmp4Unreachable, icmp4FragNeeded, mtu)
-	case l.EtherType == EtherTypeIPv6 && mtu >= MinMTU6 && answerable6(frame, l):
+	case l.EtherType == EtherTypeIPv6 && mtu >= MinMTU6:
 		n = putAnswer6(b[l.L3:], packet, icmp6PacketTooBig, 0, mtu)
 	default:
 		return 0
@@ -48,6 +51,24 @@ func PutTooBig(b, frame []byte, l *Layers, o Offload, mtu int) int {
 	answer.SetDst(eth.Src())
 	answer.SetSrc(eth.Dst())
 	return l.L3 + n
+}
+
+// Answerable reports whether the sender of a frame may be told that it is too big. It may
+// not where there is no IP packet, or an IPv4 packet that may be fragmented; of groups,
+// broadcasts, or what is no host's address; and of ICMP errors, or fragments but the first
+// (RFC 1122 section 3.2.2, RFC 4443 section 2.4(e)).
+func Answerable(frame []byte, l *Layers) bool {
+	eth := Ethernet(frame)
+	if l.End == 0 || !eth.Src().IsUnicast() || !eth.Dst().IsUnicast() {
+		return false
+	}
+	switch l.EtherType {
+	case EtherTypeIPv4:
+		return IPv4(frame[l.L3:]).DontFragment() && answerable4(frame, l)
+	case EtherTypeIPv6:
+		return answerable6(frame, l)
+	}
+	return false
 }
 
 // answerable4 reports whether an IPv4 packet may be answered with an ICMP error.

@@ -27,6 +27,11 @@ const narrowLink = 1400
 // routed makes the three hosts. It returns the outer ones.
 func routed(t *testing.T) (a, b *netlab.Host) {
 	t.Helper()
+	return routedBy(t, narrowLink)
+}
+
+func routedBy(t *testing.T, narrow int) (a, b *netlab.Host) {
+	t.Helper()
 	lab := newLab(t)
 	a, b = newHost(t, lab, "a"), newHost(t, lab, "b")
 	r := newHost(t, lab, "r")
@@ -37,9 +42,14 @@ func routed(t *testing.T) (a, b *netlab.Host) {
 	}))
 	check(t, lab.Link(a, "eth0", r, "left", netlab.LinkConfig{
 		A: prefixes("10.9.1.1/24", "fd09:1::1/64"), B: prefixes("10.9.1.254/24", "fd09:1::fe/64")}))
-	check(t, lab.Link(b, "eth0", r, "right", netlab.LinkConfig{MTU: narrowLink,
-		A: prefixes("10.9.2.2/24", "fd09:2::2/64"), B: prefixes("10.9.2.254/24", "fd09:2::fe/64")}))
-	for h, gateways := range map[*netlab.Host][]string{a: {"10.9.1.254", "fd09:1::fe"}, b: {"10.9.2.254", "fd09:2::fe"}} {
+	link := netlab.LinkConfig{MTU: narrow,
+		A: prefixes("10.9.2.2/24", "fd09:2::2/64"), B: prefixes("10.9.2.254/24", "fd09:2::fe/64")}
+	gatewaysOfB := []string{"10.9.2.254", "fd09:2::fe"}
+	if narrow < encap.MinMTU6 {
+		link.A, link.B, gatewaysOfB = link.A[:1], link.B[:1], gatewaysOfB[:1]
+	}
+	check(t, lab.Link(b, "eth0", r, "right", link))
+	for h, gateways := range map[*netlab.Host][]string{a: {"10.9.1.254", "fd09:1::fe"}, b: gatewaysOfB} {
 		link, err := h.Netlink().LinkByName("eth0")
 		check(t, err)
 		for _, g := range gateways {

@@ -23,8 +23,7 @@ type linuxSocket struct {
 	port         uint16 // that is listened on
 	wake         int    // eventfd; readable from Close on, and when a receiver is to look up
 	ports        []uint16
-	barePorts    []uint16 // of sockets without checksum; guarded by out.busy, as pathMTU
-	pathMTU      int      // what is told to IP_MTU_DISCOVER
+	barePorts    atomic.Pointer[[]uint16] // of sockets without checksum; nil until wanted
 	feature      []Feature
 	wantedBuffer int
 

@@ -24,7 +24,7 @@ func (s *linuxSocket) allowNoChecksum() error {
 		return s.openBare(at, s.out.scope)
 	})
 	for _, fd := range fds {
-		err = errors.Join(err, setPathMTU(fd, s.out.v6, s.pathMTU))
+		err = errors.Join(err, setPathMTU(fd, s.out.v6, s.out.pathMTU))
 	}
 	if err != nil {
 		for _, fd := range fds {
@@ -35,15 +35,14 @@ func (s *linuxSocket) allowNoChecksum() error {
 	for _, fd := range fds {
 		s.out.bare = append(s.out.bare, outlet{fd: fd})
 	}
-	s.barePorts = ports
+	s.barePorts.Store(&ports)
 	return nil
 }
 
-// sendsFrom implements driver.
+// sendsFrom implements driver. It waits for nobody who sends: strangers have it called.
 func (s *linuxSocket) sendsFrom(port uint16) bool {
-	s.out.busy.Lock()
-	defer s.out.busy.Unlock()
-	return slices.Contains(s.ports, port) || slices.Contains(s.barePorts, port)
+	bare := s.barePorts.Load()
+	return slices.Contains(s.ports, port) || bare != nil && slices.Contains(*bare, port)
 }
 
 // openBare opens a source-port socket that sends no checksums.

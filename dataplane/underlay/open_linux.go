@@ -73,7 +73,7 @@ func openLinux(config Config, scope uint32, at place) (*linuxSocket, error) {
 		unix.Close(wake)
 		return nil, openError(config.Local, err)
 	}
-	s := &linuxSocket{port: port, pathMTU: unix.IP_PMTUDISC_DO, config: config, wake: wake, feature: features, wantedBuffer: config.ReceiveBuffer}
+	s := &linuxSocket{port: port, config: config, wake: wake, feature: features, wantedBuffer: config.ReceiveBuffer}
 	s.in = newReceiver(kernel, listen, wake, &s.closed)
 	s.out = newSender(kernel, config.Local, scope, &s.closed)
 	s.out.listen.fd = listen

@@ -34,7 +34,8 @@ func TestLinkLocal(t *testing.T) {
 	}
 }
 
-// DF is set, the checksum is there, and what does not fit is refused here and not cut.
+// DF is set, the checksum is there, and what does not fit is refused here and not cut, unless
+// it may be.
 func TestDontFragment(t *testing.T) {
 	inNamespace(t)
 	inside := peer(t, []string{"10.9.0.1/24", "fd00:9::1/64"}, []string{"10.9.0.2/24", "fd00:9::2/64"})
@@ -56,12 +57,21 @@ func TestDontFragment(t *testing.T) {
 			for _, source := range []uint8{0, encap.SourceListen} {
 				d := encap.Datagram{Data: pattern(test.fits), Remote: b.Local(), Source: source}
 				deliver(t, a, b, d)
-				checkWire(t, wire, b.Local().Addr().Is6())
+				checkWire(t, wire, b.Local().Addr().Is6(), true)
+				d.MayFragment = true
+				deliver(t, a, b, d)
+				checkWire(t, wire, b.Local().Addr().Is6(), false)
+				d.MayFragment = false
+				deliver(t, a, b, d)
+				checkWire(t, wire, b.Local().Addr().Is6(), true)
 
 				d.Data = pattern(test.fits + 1)
 				if _, err := a.Send([]encap.Datagram{d}); !errors.Is(err, syscall.EMSGSIZE) {
 					t.Errorf("%s, portable %v: one byte too much gives %v", test.local, portable, err)
 				}
+				d.MayFragment = true
+				deliver(t, a, b, d)
+				ignoreWire(wire)
 			}
 			a.Close()
 			b.Close()
@@ -95,8 +105,17 @@ func tapUDP(t *testing.T, v6 bool) int {
 	return fd
 }
 
+// ignoreWire skips what fd has seen.
+func ignoreWire(fd int) {
+	for {
+		if _, _, err := unix.Recvfrom(fd, make([]byte, 1), unix.MSG_DONTWAIT); err != nil {
+			return
+		}
+	}
+}
+
 // checkWire looks at the next UDP packet that fd sees.
-func checkWire(t *testing.T, fd int, v6 bool) {
+func checkWire(t *testing.T, fd int, v6, df bool) {
 	t.Helper()
 	p := make([]byte, 2000)
 	for {
@@ -111,8 +130,8 @@ func checkWire(t *testing.T, fd int, v6 bool) {
 			}
 			return
 		case !v6 && n > 28 && p[9] == unix.IPPROTO_UDP:
-			if p[6]&0x40 == 0 {
-				t.Errorf("DF is not set: %x", p[:28])
+			if (p[6]&0x40 != 0) != df {
+				t.Errorf("DF is not %v: %x", df, p[:28])
 			}
 			if p[26] == 0 && p[27] == 0 {
 				t.Error("no UDP checksum")

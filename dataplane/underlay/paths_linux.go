@@ -80,15 +80,28 @@ func setPathMTUs(queues []*Socket, how int) error {
 // setPathMTU says to all sockets of a queue what becomes of datagrams that are too big:
 // with IP_PMTUDISC_PROBE only the interface counts, and DF is set all the same.
 func (s *linuxSocket) setPathMTU(how int) error {
+	s.post.busy.Lock()
+	s.post.pathMTU = how
+	s.post.busy.Unlock()
 	s.out.busy.Lock()
 	defer s.out.busy.Unlock()
-	s.pathMTU = how // of those that are opened later, too
+	s.out.pathMTU = how // of sockets that are opened later, too
 	for _, o := range slices.Concat([]outlet{s.out.listen}, s.out.sources, s.out.bare) {
 		if err := setPathMTU(o.fd, s.out.v6, how); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// fragmenting is what IP_MTU_DISCOVER is told for datagrams that are to pass in fragments. IPv4
+// ones are sent whole, if the interface takes them, and without DF. IPv6 routers do not
+// fragment, so there the kernel does that, to what it has heard of the path itself.
+func fragmenting(v6 bool) int {
+	if v6 {
+		return unix.IPV6_PMTUDISC_WANT
+	}
+	return unix.IP_PMTUDISC_OMIT
 }
 
 // setPathMTU is that of one socket. The values mean the same for IPv6.

@@ -27,6 +27,18 @@ const (
 	messageTTL = unix.IP_RECVTTL
 )
 
+// setFragments has what a socket sends be fragmented on the way, or not.
+func setFragments(fd uintptr, v6, may bool) {
+	level, option, value := unix.IPPROTO_IP, unix.IP_DONTFRAG, 1
+	if v6 {
+		level, option = unix.IPPROTO_IPV6, unix.IPV6_DONTFRAG
+	}
+	if may {
+		value = 0
+	}
+	_ = unix.SetsockoptInt(int(fd), level, option, value) // as in tune
+}
+
 func receiveBufferOf(fd uintptr) int {
 	size, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
 	if err != nil {

@@ -19,8 +19,9 @@ type portableConn struct {
 	// at the listening socket.
 	sending sync.Mutex
 	// What the socket sends now; options are only set when a datagram differs.
-	tos, ttl   uint8
-	defaultTTL uint8
+	tos, ttl    uint8
+	mayFragment bool
+	defaultTTL  uint8
 }
 
 // ipConn is what differs between IPv4 and IPv6.
@@ -73,6 +74,18 @@ func (c *portableConn) setHeader(tos, ttl uint8) {
 	if ttl != c.ttl {
 		c.ttl = ttl
 		_ = c.ip.setTTL(int(ttl))
+	}
+}
+
+// setFragments has datagrams that follow be fragmented on the way, or not.
+func (c *portableConn) setFragments(may bool) {
+	if may == c.mayFragment {
+		return
+	}
+	c.mayFragment = may
+	if raw, err := c.SyscallConn(); err == nil {
+		_, v6 := c.ip.(conn6)
+		_ = raw.Control(func(fd uintptr) { setFragments(fd, v6, may) })
 	}
 }
 

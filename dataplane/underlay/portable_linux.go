@@ -21,6 +21,15 @@ const (
 	messageTTL = unix.IP_TTL
 )
 
+// setFragments has what a socket sends be fragmented on the way, or not.
+func setFragments(fd uintptr, v6, may bool) {
+	how := unix.IP_PMTUDISC_DO
+	if may {
+		how = fragmenting(v6)
+	}
+	_ = setPathMTU(int(fd), v6, how) // before Linux 3.15 it has none fragmented
+}
+
 func receiveBufferOf(fd uintptr) int { return bufferSize(int(fd)) }
 
 // posix is for systems whose errors have other numbers than package syscall's.

@@ -15,6 +15,9 @@ func tune(_ uintptr, local netip.Addr) []Feature {
 	return []Feature{{FeatureDF, errPortable}, {FeatureTOS, errPortable}}
 }
 
+// setFragments leaves it to the system.
+func setFragments(uintptr, bool, bool) {}
+
 func receiveBufferOf(uintptr) int { return 0 }
 
 // posix is for systems whose errors have other numbers than package syscall's.

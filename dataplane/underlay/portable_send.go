@@ -69,6 +69,7 @@ func (s *portableSocket) sendTrain(d *encap.Datagram, scratch *[]byte) error {
 	c.sending.Lock()
 	defer c.sending.Unlock()
 	c.setHeader(s.tos(d), d.TTL)
+	c.setFragments(d.MayFragment)
 	to := netip.AddrPortFrom(remote, d.Remote.Port())
 	for {
 		n := min(size, len(payload))

@@ -26,6 +26,9 @@ func tune(fd uintptr, local netip.Addr) []Feature {
 	return []Feature{{FeatureDF, windows.SetsockoptInt(s, windows.IPPROTO_IP, ipDontFragment, 1)}, {FeatureTOS, errPortable}}
 }
 
+// setFragments leaves it to the system.
+func setFragments(uintptr, bool, bool) {}
+
 func receiveBufferOf(fd uintptr) int {
 	size, err := windows.GetsockoptInt(windows.Handle(fd), windows.SOL_SOCKET, windows.SO_RCVBUF)
 	if err != nil {

@@ -36,6 +36,7 @@ type sender struct {
 	sources []outlet // a power of two or empty
 	bare    []outlet // as many, at least one, that send no checksum; empty until wanted
 	local   netip.Addr
+	pathMTU int // what is told to IP_MTU_DISCOVER; IP_PMTUDISC_DO, or see hearRouters
 
 	// As in the receiver, but that the messages of a run share out the buffers.
 	wait    [1]unix.PollFd
@@ -54,7 +55,9 @@ type outlet struct {
 
 // newSender returns a sender whose outlets are still to be set.
 func newSender(sys system, local netip.AddrPort, scope uint32, closed *atomic.Bool) *sender {
-	s := &sender{sys: sys, closed: closed, v6: local.Addr().Is6(), scope: scope, local: local.Addr()}
+	s := &sender{
+		sys: sys, closed: closed, v6: local.Addr().Is6(), scope: scope, local: local.Addr(), pathMTU: unix.IP_PMTUDISC_DO,
+	}
 	for i := range s.msgs {
 		s.msgs[i].hdr.Name = &s.names[i][0]
 	}
@@ -74,7 +77,7 @@ func (s *sender) send(dgrams []encap.Datagram) (int, error) {
 		run, errno := s.load(dgrams[sent:])
 		if errno == 0 {
 			var n int
-			n, errno = s.flush(s.outletOf(&dgrams[sent]), run)
+			n, errno = s.flushAs(s.outletOf(&dgrams[sent]), run, dgrams[sent].MayFragment)
 			sent += n
 		}
 		if errno != 0 {
@@ -119,7 +122,7 @@ func (s *sender) load(dgrams []encap.Datagram) (int, unix.Errno) {
 		if errno != 0 && n == 0 {
 			return 0, errno
 		}
-		if errno != 0 || d.Source != dgrams[0].Source || d.NoChecksum != dgrams[0].NoChecksum || 1+len(d.More) > len(free) {
+		if errno != 0 || d.Source != dgrams[0].Source || d.NoChecksum != dgrams[0].NoChecksum || d.MayFragment != dgrams[0].MayFragment || 1+len(d.More) > len(free) {
 			break
 		}
 		free = s.put(n, d, free)
@@ -168,6 +171,18 @@ func (s *sender) put(i int, d *encap.Datagram, free []unix.Iovec) []unix.Iovec {
 	}
 	h.SetControllen(n)
 	return free[1+len(d.More):]
+}
+
+// flushAs is flush, of datagrams that may be fragmented or not. That is a matter of the socket,
+// which is as the others again when it returns: a probe that Post sends meanwhile, from a
+// listening socket that Send uses too, could pass in fragments, but is only one of several.
+func (s *sender) flushAs(o *outlet, run int, mayFragment bool) (int, unix.Errno) {
+	if !mayFragment {
+		return s.flush(o, run)
+	}
+	_ = setPathMTU(o.fd, s.v6, fragmenting(s.v6)) // before Linux 3.15 they are as the others
+	defer setPathMTU(o.fd, s.v6, s.pathMTU)       //nolint:errcheck // it was that before
+	return s.flush(o, run)
 }
 
 // flush sends the first run messages and returns how many the kernel took, and the
