@@ -130,7 +130,7 @@ var (
 //     nothing is lost but speed, and it is told once of each remote;
 //   - the path to Remote has become narrower, or less narrow, than it was: PathMTU;
 //   - the route to Remote is another, and what was known of the path is forgotten: Rerouted;
-//   - MAC on network VNI moved to and fro between remotes, and stays where it is for a while;
+//   - MAC on network VNI moved to and fro between remotes, and is held where it was before, for a while;
 //   - a worker ended, and the VTEP with it, if Port, Remote and MAC are unset.
 type Event struct {
 	VNI    encap.VNI

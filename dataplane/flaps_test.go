@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"github.com/vxtap/vxtap/dataplane/fdb"
+	"github.com/vxtap/vxtap/dataplane/mem"
 	"github.com/vxtap/vxtap/encap"
 )
 
 // claims is a node whose MACs several VTEPs claim.
 type claims struct {
 	*node
+	wire   *mem.Network
 	others []stranger
 	told   heard
 }
@@ -21,6 +23,7 @@ type claims struct {
 func newClaims(t *testing.T) *claims {
 	c := &claims{}
 	wire := newWire()
+	c.wire = wire
 	c.node = newNode(t, wire, "10.9.0.1", setup{events: c.told.event})
 	for i := range 2 {
 		c.others = append(c.others, newStranger(t, wire, fmt.Sprintf("10.9.0.%d", 2+i)))
@@ -61,8 +64,8 @@ func TestFlappingMACIsHeld(t *testing.T) {
 			c.claim(t, flapping, i%2, true)
 		}
 		for range 10 {
-			c.claim(t, flapping, 0, false)
-			c.claim(t, flapping, 1, true) // where it was
+			c.claim(t, flapping, 0, true) // where it was at first
+			c.claim(t, flapping, 1, false)
 		}
 		c.claim(t, honest, 1, true)
 		if held := c.network.Stats().MovesHeld; held != 10 {
@@ -70,13 +73,94 @@ func TestFlappingMACIsHeld(t *testing.T) {
 		}
 		events := c.told.events()
 		if len(events) != 1 || events[0].VNI != testVNI || events[0].MAC != flapping ||
-			!strings.Contains(events[0].Err.Error(), "at 10.9.0.3:4789 for 30 s although 10.9.0.2:4789 has it") {
+			!strings.Contains(events[0].Err.Error(), "at 10.9.0.2:4789 for 30 s, though it was seen at 10.9.0.3:4789 too") {
 			t.Errorf("told %+v", events)
 		}
 		pass(31 * time.Second)
 		for i := range 5 {
 			c.claim(t, flapping, i%2, true)
 		}
+		c.conserved(t)
+	})
+}
+
+// Nobody gets the frames of a host that keeps talking, by forging some of his.
+func TestFlappingMACGoesHome(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		victim  bool // it talks between the forged frames
+		seconds int  // between them
+	}{{"at once", false, 0}, {"while it talks", true, 0}, {"across the window", true, 40}, {"slowly", true, 29}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { hijack(t, c.victim, time.Duration(c.seconds)*time.Second) })
+		})
+	}
+}
+
+func hijack(t *testing.T, talks bool, pause time.Duration) {
+	const victim = 2
+	c := newClaims(t)
+	c.others = append(c.others, newStranger(t, c.wire, "10.9.0.4"))
+	mac := station(1)
+	c.claim(t, mac, victim, true)
+	for i := range 14 {
+		f := toAll(mac)
+		c.others[i%2].say(t, c.node, encap.Datagram{Data: vxlan(f)})
+		pass(pause)
+		if talks {
+			c.others[victim].say(t, c.node, encap.Datagram{Data: vxlan(f)})
+		}
+	}
+	if c.network.Stats().MovesHeld == 0 {
+		t.Error("no move was held back")
+	}
+	for range 10 {
+		c.port.received()
+		c.claim(t, mac, victim, true)
+	}
+}
+
+// A new window begins while the MAC is at the forger's: that makes it no home.
+func TestFlappingMACAtTheEdge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const victim, forger = 0, 1
+		c := newClaims(t)
+		mac := station(1)
+		c.claim(t, mac, victim, true)
+		c.claim(t, mac, forger, true)
+		c.claim(t, mac, victim, true)
+		pass(170 * time.Second)
+		c.claim(t, mac, forger, true)
+		pass(15 * time.Second)
+		for range 2 {
+			c.claim(t, mac, victim, true)
+			c.claim(t, mac, forger, true)
+		}
+		c.claim(t, mac, victim, true)
+		c.claim(t, mac, forger, false)
+		c.claim(t, mac, victim, true)
+		c.conserved(t)
+	})
+}
+
+// Who moved away for good is at home where he went.
+func TestHomeMoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClaims(t)
+		mac := station(1)
+		c.claim(t, mac, 0, true)
+		c.claim(t, mac, 1, true)
+		for range 4 {
+			pass(50 * time.Second)
+			c.claim(t, mac, 1, true)
+		}
+		for range 2 {
+			c.claim(t, mac, 0, true)
+			c.claim(t, mac, 1, true)
+		}
+		c.claim(t, mac, 0, true)
+		c.claim(t, mac, 1, true) // too often, but home
+		c.claim(t, mac, 0, false)
 		c.conserved(t)
 	})
 }

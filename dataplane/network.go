@@ -227,12 +227,7 @@ func (n *Network) learn(s sighting, now uint32) (e Event, quiet bool) {
 	d := n.learnedRemote(n.listener(s.remote))
 	defer n.forget(d)
 	if from, moved := n.moved(s.mac, d); moved {
-		switch ok, first := n.flaps.follow(s.mac, now); {
-		case first:
-			return n.flapping(s.mac, from, d.remotes[0]), false
-		case !ok:
-			return e, true
-		}
+		return n.moveTo(s.mac, d, from, now)
 	}
 	n.table.Learn(s.mac, d, now)
 	return e, true
