@@ -28,6 +28,7 @@ type Agent struct {
 	failed    chan error
 	load      func() (Spec, error)
 	hub       hub
+	limits    logLimits
 	removals  sync.WaitGroup // of networks whose device is gone
 
 	mu       sync.Mutex // also held while a network or port comes or goes
@@ -238,5 +239,6 @@ func (a *Agent) Close() error {
 	a.hub.close()
 	err = errors.Join(err, a.closeVTEPs())
 	a.removals.Wait()
+	a.limits.close(a.log)
 	return err
 }

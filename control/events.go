@@ -75,13 +75,24 @@ func (h *hub) close() {
 	h.listeners = nil
 }
 
-// report logs what happened, and tells it to whoever listens. The message of e is that of
-// the log, with an error behind it.
+// skip counts events that the agent itself was too slow for.
+func (h *hub) skip(n uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for l := range h.listeners {
+		l.missed += n
+	}
+}
+
+// report logs what happened, if there was not too much of the kind, and tells it to whoever
+// listens. The message of e is that of the log, with an error behind it.
 func (a *Agent) report(level zapcore.Level, e api.Event, err error, fields ...zap.Field) {
 	if err != nil {
 		fields = append(fields, zap.Error(err))
 	}
-	a.log.Log(level, e.Message, fields...)
+	if a.limits.allow(a.log, e.Kind, level) {
+		a.log.Log(level, e.Message, fields...)
+	}
 	if err != nil {
 		e.Message += ": " + err.Error()
 	}

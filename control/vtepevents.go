@@ -13,6 +13,12 @@ import (
 // event takes what the VTEP reports: a device that went away, a worker that ended, a MAC
 // that two VTEPs claim, a path that is narrower, or a route that is slower than others.
 func (a *Agent) event(e dataplane.Event) {
+	if e.Missed > 0 {
+		if a.limits.allow(a.log, eventMissed, zap.WarnLevel) {
+			a.log.Warn("events came too fast, and some were left out", zap.Uint64("events", e.Missed))
+		}
+		a.hub.skip(e.Missed)
+	}
 	switch {
 	case !e.MAC.IsZero():
 		a.report(zap.WarnLevel, api.Event{
@@ -47,7 +53,7 @@ func (a *Agent) event(e dataplane.Event) {
 func (a *Agent) portGone(e dataplane.Event) {
 	told := api.Event{Kind: api.EventPortGone, VNI: e.VNI, Port: e.Port}
 	err := fmt.Errorf("device of port %s on network %d is gone: %w", e.Port, e.VNI, e.Err)
-	a.removals.Go(func() { // not here: the VTEP waits for this event to be taken
+	a.removals.Go(func() { // not here, where others' events would wait for it
 		switch a.letGo(e.VNI, e.Port) {
 		case goneBefore:
 		case wentAlone:

@@ -48,8 +48,10 @@ type Config struct {
 	Sealing *crypto.Config
 	// FlowSeed seeds the hash from which source ports are chosen; 0 means random.
 	FlowSeed uint64
-	// Events receives what happened to the VTEP; nil if nobody listens. It is called
-	// for one event at a time and must not block for long, nor call the VTEP's Close.
+	// Events receives what happened to the VTEP; nil if nobody listens. It is called for
+	// one event at a time, on a goroutine of its own: the VTEP goes on whatever it does. Events
+	// for which it is too slow are left out, but for failures, and counted in the next. Close
+	// waits a second for it, and must not be called by it.
 	Events func(Event)
 }
 
@@ -141,7 +143,13 @@ type Event struct {
 
 	PathMTU  int // in bytes of IP packet
 	Rerouted bool
+
+	// Missed is how many events before this one were left out.
+	Missed uint64
 }
+
+// isFailure reports whether a port failed, or a worker.
+func (e *Event) isFailure() bool { return e.MAC.IsZero() && !e.Remote.IsValid() }
 
 // limitedBroadcast is everybody on the link (RFC 919 section 7).
 var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})

@@ -100,7 +100,7 @@ func (v *VTEP) learnSightings() {
 				break
 			}
 			if e, quiet := s.network.learn(s, now); !quiet {
-				v.event(e)
+				v.teller.tell(e)
 			}
 		}
 		if r.waiting() {
@@ -130,7 +130,7 @@ func (v *VTEP) workerFailed(err error) {
 // several queues, and each is found to fail.
 func (v *VTEP) dropFailed() {
 	if err := v.broken.Swap(nil); err != nil {
-		v.event(Event{Err: *err})
+		v.teller.tell(Event{Err: *err})
 	}
 	for _, n := range v.Networks() {
 		for _, p := range *n.ports.Load() {
@@ -144,7 +144,7 @@ func (v *VTEP) dropFailed() {
 func (v *VTEP) dropPort(p *port, err error) {
 	found, closing := p.network.removePort(p)
 	if found {
-		v.event(Event{VNI: p.network.vni, Port: p.name, Err: errors.Join(err, closing)})
+		v.teller.tell(Event{VNI: p.network.vni, Port: p.name, Err: errors.Join(err, closing)})
 	}
 }
 
@@ -152,14 +152,6 @@ func (v *VTEP) dropPort(p *port, err error) {
 func (v *VTEP) tellOnce(e Event) {
 	if k := &v.keeper; !k.told[e.Remote] && len(k.told) < maxTold {
 		k.told[e.Remote] = true
-		v.event(e)
-	}
-}
-
-func (v *VTEP) event(e Event) {
-	if v.cfg.Events != nil {
-		v.paths.telling.Lock()
-		defer v.paths.telling.Unlock()
-		v.cfg.Events(e)
+		v.teller.tell(e)
 	}
 }

@@ -28,7 +28,6 @@ type pathBook struct {
 	refused chan netip.AddrPort   // to whom the system did not send because of the size
 	stop    chan struct{}
 	running sync.WaitGroup
-	telling sync.Mutex // held while an event is told
 
 	// Of those that read reports alone.
 	second  time.Time
@@ -179,7 +178,7 @@ func (v *VTEP) narrow(remote netip.AddrPort, mtu int, believed func(lane) bool) 
 	}
 	b.mu.Unlock()
 	if news {
-		v.event(Event{Remote: remote, PathMTU: mtu})
+		v.teller.tell(Event{Remote: remote, PathMTU: mtu})
 	}
 }
 

@@ -85,7 +85,7 @@ func (v *VTEP) reroute(networks []*Network, remote netip.AddrPort) bool {
 	}
 	b.mu.Unlock()
 	if forgotten {
-		v.event(Event{Remote: remote, Rerouted: true})
+		v.teller.tell(Event{Remote: remote, Rerouted: true})
 	}
 	return forgotten || !known || was != how
 }

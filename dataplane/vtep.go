@@ -27,6 +27,7 @@ type VTEP struct {
 	mtu      atomic.Int32          // of the interface with cfg.Local
 	broken   atomic.Pointer[error] // what ended a worker
 	keeper   keeper
+	teller   teller
 	paths    pathBook
 	sealer   *sealer                    // nil: no sealed networks
 	self     netip.Addr                 // cfg.Local as a received datagram would have it
@@ -59,6 +60,7 @@ func Open(cfg Config) (*VTEP, error) {
 	for _, w := range v.in {
 		v.receiving.Go(w.run)
 	}
+	go v.teller.run()
 	go v.keep()
 	v.keepPaths()
 	if v.sealer != nil {
@@ -81,6 +83,7 @@ func newVTEP(cfg Config) (*VTEP, error) {
 	v.mtu.Store(usableMTU(cfg.MTU))
 	v.networks.Store(newVNIIndex(nil))
 	v.paths.init()
+	v.teller.init(cfg.Events)
 	if cfg.Sealing != nil {
 		var err error
 		if v.sealer, err = newSealer(cfg); err != nil {
@@ -197,6 +200,7 @@ func (v *VTEP) Close() error {
 	for _, w := range v.out {
 		err = errors.Join(err, w.poller.Close())
 	}
+	v.teller.close()
 	return err
 }
 

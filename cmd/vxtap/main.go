@@ -54,6 +54,7 @@ func main() {
 // run executes one command line and returns the exit code. What went wrong is one line
 // on stderr.
 func run(ctx context.Context, e *env, args []string) int {
+	defer e.closeLog()
 	err := profiled(e.getenv(profileVariable), func() error {
 		root := newRoot(e)
 		root.SetArgs(args)

@@ -85,7 +85,7 @@ func (o *runOptions) spec() (control.Spec, error) {
 
 // run is the life of an agent with many networks.
 func (o *runOptions) run(ctx context.Context, e *env) (err error) {
-	log := newLogger(e.stderr)
+	log := e.logger()
 	spec, err := o.spec()
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ left out, or have to agree with how it runs.` + sealedHelp,
 			defer stop()
 			if err := o.finish(); err != nil {
 				if answers(ctx, e) { // an agent that has what is missing here, or says so better
-					return o.handOver(ctx, e, newLogger(e.stderr))
+					return o.handOver(ctx, e, e.logger())
 				}
 				return usageError{err}
 			}
@@ -61,7 +61,7 @@ func (o *upOptions) finish() error {
 
 // run is the agent's life.
 func (o *upOptions) run(ctx context.Context, e *env) (err error) {
-	log := newLogger(e.stderr)
+	log := e.logger()
 	secrets, err := o.keys()
 	if err != nil {
 		return err
