@@ -161,20 +161,40 @@ func (a *Agent) ChangeFDB(vni encap.VNI, c api.FDBChange) error {
 	return refusal(change(n.vtep, c, dst))
 }
 
-// change is what the kernel's bridge fdb does: the zero MAC is the flood list, of which
-// add makes the first remote, append one more, and replace the only one.
+// change is what the kernel's bridge fdb does with a VXLAN device, but that add takes the place of
+// a learned entry, that replace does of several remotes, and that append does not pretend to
+// give a unicast MAC a second one. The zero MAC is the flood list, of which add makes the first
+// remote, append one more, and replace the only one.
 func change(n *dataplane.Network, c api.FDBChange, dst netip.AddrPort) error {
 	switch zero := c.MAC.IsZero(); {
 	case zero && c.Op == api.OpReplace:
 		return n.SetRemote(dst)
+	case zero && c.Op == api.OpAppend:
+		return unlessThere(n.AddRemote(dst))
+	case zero && len(n.Remotes()) > 0:
+		return fmt.Errorf("the flood list of network %d: %w: use append for one more VTEP", n.VNI(), dataplane.ErrExists)
 	case zero:
 		return n.AddRemote(dst)
 	case c.Op == api.OpReplace:
 		return n.ReplaceEntry(c.MAC, dst)
+	case c.Op == api.OpAppend && c.MAC.IsMulticast():
+		return unlessThere(n.AppendEntry(c.MAC, dst))
 	case c.Op == api.OpAppend:
-		return n.AppendEntry(c.MAC, dst)
+		err := n.AddEntry(c.MAC, dst)
+		if errors.Is(err, dataplane.ErrExists) {
+			return n.AppendEntry(c.MAC, dst) // which says what to do
+		}
+		return err
 	}
 	return n.AddEntry(c.MAC, dst)
+}
+
+// unlessThere is err, unless it says that what was to be appended is there.
+func unlessThere(err error) error {
+	if errors.Is(err, dataplane.ErrExists) {
+		return nil
+	}
+	return err
 }
 
 // DeleteFDB removes an entry, or a VTEP from the flood list.

@@ -148,9 +148,17 @@ func ParseMTU(s string) (int, error) {
 	return n, nil
 }
 
-// ParseTOS parses "inherit" or a number from 0 to 255, decimal or 0x.
+// ParseTOS parses "inherit" or a number from 0 to 255, decimal or 0x, without the bits of ECN:
+// those are the inner packet's (RFC 6040).
 func ParseTOS(s string) (t api.TOS, err error) {
-	return t, t.UnmarshalText([]byte(s))
+	const ecn = 3
+	if err := t.UnmarshalText([]byte(s)); err != nil {
+		return t, err
+	}
+	if t.Value&ecn != 0 {
+		return t, fmt.Errorf("bad tos %q: its two lowest bits are ECN, which follows the inner packet: want %#x", s, t.Value&^ecn)
+	}
+	return t, nil
 }
 
 // ParseTTL parses a number from 1 to 255.

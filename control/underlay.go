@@ -224,9 +224,11 @@ func (a *Agent) setPortMTU(n *network, p *port, mtu int) bool {
 	return true
 }
 
-// room is what an underlay's MTU leaves for the packets of a network.
+// room is what an underlay's MTU leaves for the packets of a network. That of a loopback is
+// more than an IP packet has.
 func room(local netip.Addr, underlay int, sealed bool) int {
-	return min(encap.OverlayMTU(underlay, local.Is6(), sealed, 0), encap.MaxMTU)
+	const maxPacket = 65535
+	return min(encap.OverlayMTU(min(underlay, maxPacket), local.Is6(), sealed, 0), encap.MaxMTU)
 }
 
 func (a *Agent) warnTooLong(vni encap.VNI, port string, mtu, fits int) {

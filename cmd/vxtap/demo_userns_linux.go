@@ -27,7 +27,7 @@ func runInUserNamespace(ctx context.Context, e *env) error {
 	}
 	var stderr bytes.Buffer
 	inner := exec.CommandContext(ctx, exe, os.Args[1:]...)
-	inner.Stdin, inner.Stdout, inner.Stderr = os.Stdin, e.stdout, &stderr
+	inner.Stdin, inner.Stdout, inner.Stderr = os.Stdin, e.childStdout(), &stderr
 	inner.Cancel = func() error { return inner.Process.Signal(unix.SIGTERM) }
 	inner.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNET | unix.CLONE_NEWNS,

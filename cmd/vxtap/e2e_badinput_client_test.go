@@ -67,6 +67,8 @@ func TestBadChanges(t *testing.T) {
 		{"fdb add 02:00:00:00:00:09 dst 10.9.0.2 vni 43", "network 43|not found"},
 		{"fdb add 02:00:00:00:00:09 dst 10.9.0.2 dev vx43", "vx43|vx42"},
 		{"fdb add 02:00:00:00:00:08 dst 10.9.0.3", "02:00:00:00:00:08|already"},
+		{"fdb append 02:00:00:00:00:08 dst 10.9.0.3", "02:00:00:00:00:08|use replace"},
+		{"fdb add 00:00:00:00:00:00 dst 10.9.0.3", "flood list|already|use append"},
 		{"fdb append 02:00:00:00:00:09 dst 10.9.0.3", "02:00:00:00:00:09|replace"},
 		{"fdb append 00:00:00:00:00:00 dst 10.9.0.2", "10.9.0.2|already"},
 		{"fdb del 02:00:00:00:00:09", "02:00:00:00:00:09|not found"},
@@ -98,6 +100,11 @@ func TestFDBCommands(t *testing.T) {
 		{"del 02:00:00:00:00:09 dst 10.9.0.3", "00:00:00:00:00:00 10.9.0.4 flood"},
 		{"add 02:00:00:00:00:0a dst 10.9.0.5", "00:00:00:00:00:00 10.9.0.4 flood, 02:00:00:00:00:0a 10.9.0.5 static"},
 		{"flush dst 10.9.0.6", "00:00:00:00:00:00 10.9.0.4 flood, 02:00:00:00:00:0a 10.9.0.5 static"},
+		{"append 00:00:00:00:00:00 dst 10.9.0.4", "00:00:00:00:00:00 10.9.0.4 flood, 02:00:00:00:00:0a 10.9.0.5 static"},
+		{"flush static", "00:00:00:00:00:00 10.9.0.4 flood"},
+		{"append 02:00:00:00:00:0b dst 10.9.0.5", "00:00:00:00:00:00 10.9.0.4 flood, 02:00:00:00:00:0b 10.9.0.5 static"},
+		{"append 01:00:5e:00:00:01 dst 10.9.0.5", "00:00:00:00:00:00 10.9.0.4 flood, 01:00:5e:00:00:01 10.9.0.5 static, 02:00:00:00:00:0b 10.9.0.5 static"},
+		{"append 01:00:5e:00:00:01 dst 10.9.0.5", "00:00:00:00:00:00 10.9.0.4 flood, 01:00:5e:00:00:01 10.9.0.5 static, 02:00:00:00:00:0b 10.9.0.5 static"},
 		{"flush static", "00:00:00:00:00:00 10.9.0.4 flood"},
 	} {
 		output(t, a, v.socket, "fdb "+test.line)
@@ -106,6 +113,9 @@ func TestFDBCommands(t *testing.T) {
 		if got := describeEntries(list); got != test.want {
 			t.Errorf("after %s: %s, want %s", test.line, got, test.want)
 		}
+	}
+	if text := output(t, a, v.socket, "fdb show dst ::ffff:10.9.0.4"); !strings.Contains(text, "dst 10.9.0.4") {
+		t.Errorf("a mapped address: %q", text)
 	}
 	text := output(t, a, v.socket, "fdb show")
 	for _, words := range [][]string{{"00:00:00:00:00:00", "dst 10.9.0.4", "flood"}, {"dev vx42", "local"}} {

@@ -127,6 +127,8 @@ func TestBadCommandLines(t *testing.T) {
 		{up + "--port 65536", `--port|"65536"|1 to 65535`},
 		{up + "--ttl 0", `--ttl|"0"|1 to 255`},
 		{up + "--tos 256", `--tos|"256"|0 to 255`},
+		{up + "--tos 3", `--tos|"3"|ECN|0x0`},
+		{up + "--tos 0xb9", `--tos|"0xb9"|ECN|0xb8`},
 		{up + "--ageing 10ms", `--ageing|"10ms"|at least 1s`},
 		{up + "--max-macs 0", `--max-macs|"0"`},
 		{up + "--reserved-bits ff", `--reserved-bits|"ff"|64 bits`},

@@ -29,9 +29,9 @@ flood list: the VTEPs that receive what has no entry.`,
 	}
 	c.AddCommand(
 		newFDBShowCommand(e),
-		newFDBChangeCommand(e, api.OpAdd, "Add an entry for a MAC that has none"),
-		newFDBChangeCommand(e, api.OpAppend, "Add a VTEP to the flood list or to a group MAC"),
-		newFDBChangeCommand(e, api.OpReplace, "Make an entry, in the place of what there is"),
+		newFDBChangeCommand(e, api.OpAdd, "Add an entry for a MAC that has no static one, or the first VTEP of the flood list"),
+		newFDBChangeCommand(e, api.OpAppend, "Add a VTEP to the flood list or to a group MAC, or an entry for a MAC that has none"),
+		newFDBChangeCommand(e, api.OpReplace, "Make an entry, or the only VTEP of the flood list, in the place of what there is"),
 		newFDBDelCommand(e),
 		newFDBFlushCommand(e),
 	)

@@ -68,7 +68,7 @@ func (s *selection) lines(ctx context.Context, c *api.Client, oneMAC bool) ([]fd
 			return nil, 0, err
 		}
 		for _, entry := range entries {
-			if (!oneMAC || entry.MAC == s.mac) && (!s.dst.IsValid() || entry.Dst == s.dst) {
+			if (!oneMAC || entry.MAC == s.mac) && (!s.dst.IsValid() || entry.Dst == s.dst.Unmap()) {
 				lines = append(lines, fdbLine{nets[i].VNI, lineDev(&nets[i], &entry), entry})
 			}
 		}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"os"
 	"os/user"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -55,11 +58,16 @@ func main() {
 // on stderr.
 func run(ctx context.Context, e *env, args []string) int {
 	defer e.closeLog()
+	out := &standardOutput{w: e.stdout}
+	e.stdout = out
 	err := profiled(e.getenv(profileVariable), func() error {
 		root := newRoot(e)
 		root.SetArgs(args)
 		return root.ExecuteContext(ctx)
 	})
+	if err == nil {
+		err = out.failed()
+	}
 	if err == nil {
 		return exitDone
 	}
@@ -69,6 +77,42 @@ func run(ctx context.Context, e *env, args []string) int {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// standardOutput remembers that it could not be written: not every line that is
+// printed is looked after, but all that was asked for was not done then.
+type standardOutput struct {
+	w   io.Writer
+	mu  sync.Mutex
+	err error // the first
+}
+
+// Write implements [io.Writer].
+func (o *standardOutput) Write(b []byte) (int, error) {
+	n, err := o.w.Write(b)
+	if err != nil && !errors.Is(err, syscall.EPIPE) { // a reader has had enough
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.err = cmp.Or(o.err, err)
+	}
+	return n, err
+}
+
+func (o *standardOutput) failed() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		return nil
+	}
+	return fmt.Errorf("not all could be printed: %w", o.err)
+}
+
+// childStdout is standard output as a child is to have it: a terminal stays one.
+func (e *env) childStdout() io.Writer {
+	if o, ok := e.stdout.(*standardOutput); ok {
+		return o.w
+	}
+	return e.stdout
 }
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

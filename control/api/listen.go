@@ -58,19 +58,34 @@ func Listen(path string) (net.Listener, error) {
 	if err := checkPath(path); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("make the directory of socket %s: %w", path, err)
-	}
 	for deadline := time.Now().Add(endingTimeout); ; time.Sleep(endingPoll) {
+		dir, err := makeDirectory(path)
+		if err != nil {
+			return nil, err
+		}
 		ln, err := lockAndListen(path)
 		var use *InUseError
 		switch {
 		case err == nil:
+			ln.dir = dir
 			return ln, nil
+		case errors.Is(err, fs.ErrNotExist) && time.Now().Before(deadline): // its maker has just taken it away
 		case !errors.As(err, &use) || !use.passing || time.Now().After(deadline):
 			return nil, err
 		}
 	}
+}
+
+// makeDirectory makes the directory of a socket, and returns its name if there was none.
+func makeDirectory(path string) (made string, err error) {
+	dir := filepath.Dir(path)
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		made = dir
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make the directory of socket %s: %w", path, err)
+	}
+	return made, nil
 }
 
 func lockAndListen(path string) (*listener, error) {
@@ -171,6 +186,7 @@ func checkPath(path string) error {
 type listener struct {
 	net.Listener
 	path string
+	dir  string      // the directory that it made, if there was none
 	made fs.FileInfo // the file that it made
 	lock *pathLock
 
@@ -186,6 +202,9 @@ func (l *listener) Close() error {
 			l.err = errors.Join(l.err, os.Remove(l.path))
 		}
 		l.lock.release()
+		if l.dir != "" {
+			_ = os.Remove(l.dir) // unless somebody else uses it by now
+		}
 	})
 	return l.err
 }

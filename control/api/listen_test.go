@@ -67,8 +67,8 @@ func TestListenMakesAndRemoves(t *testing.T) {
 			t.Errorf("Close: %v", err)
 		}
 	}
-	if left := files(t, dir); len(left) > 0 {
-		t.Errorf("Close left %v", left)
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Close left its directory: %v", err)
 	}
 }
 
@@ -206,5 +206,35 @@ func TestBadSocketPaths(t *testing.T) {
 	_, err := api.NewClient("@vxtap").Node(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "want the path of a file") {
 		t.Errorf("client: %v", err)
+	}
+}
+
+// A directory that was made for the socket goes with it, one that was there stays, and so does
+// one that somebody else has come to use.
+func TestSocketDirectory(t *testing.T) {
+	for _, there := range []bool{false, true} {
+		for _, used := range []bool{false, true} {
+			dir := filepath.Join(t.TempDir(), "run")
+			if there {
+				if err := os.Mkdir(dir, 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ln, err := api.Listen(filepath.Join(dir, "s"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if used {
+				if err := os.WriteFile(filepath.Join(dir, "other"), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := ln.Close(); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Stat(dir); (err == nil) != (there || used) {
+				t.Errorf("there %v, used %v: %v", there, used, err)
+			}
+		}
 	}
 }
