@@ -49,7 +49,8 @@ func TestIPv6Headers(t *testing.T) {
 			}
 			v := up(a, c.mode, "10.9.0.1", "10.9.0.2", innerA6)
 			if c.other != "" {
-				defer nothingLost(t, up(b, c.other, "10.9.0.2", "10.9.0.1", innerB6))
+				w := up(b, c.other, "10.9.0.2", "10.9.0.1", innerB6)
+				defer nothingLostButJumbo(t, w)
 			} else {
 				check(t, b.KernelVXLAN(netlab.VXLANConfig{
 					Name: "vx42", VNI: 42, Local: ip("10.9.0.2"), Remotes: []netip.Addr{ip("10.9.0.1")},
@@ -68,10 +69,21 @@ func TestIPv6Headers(t *testing.T) {
 				headersArrive(t, a, b, innerB6, size)
 				headersArrive(t, b, a, innerA6, size)
 			}
-			nothingLost(t, v)
+			nothingLostButJumbo(t, v)
 			noChecksumErrors(t, a, b)
 		})
 	}
+}
+
+// nothingLostButJumbo is nothingLost but for what no VTEP could carry: without TSO the kernel
+// cuts superframes of over 64 KB itself, and where other options follow, leaves the jumbo option
+// (RFC 2675) in each piece, which is then longer than the MTU. They are dropped, and their
+// sender is told.
+func nothingLostButJumbo(t *testing.T, v *child) {
+	t.Helper()
+	const jumbo = "out too_big"
+	v.early[jumbo] = v.drops()[jumbo]
+	nothingLost(t, v)
 }
 
 // routeThrough gives a host an address behind it, and has it reach the other's by a
