@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/vxtap/vxtap/control/api"
 	"github.com/vxtap/vxtap/dataplane/netlab"
+	"github.com/vxtap/vxtap/encap"
 )
 
 // clients are command lines of all that ask an agent.
@@ -187,4 +189,29 @@ func TestWatchedAgentEnds(t *testing.T) {
 	v.stop()
 	watch.endedWith(exitFailed)
 	watch.saysWhy("no vxtap agent answers on " + v.socket)
+}
+
+// append is content with what is there, and makes an entry for a MAC that has none, as the
+// kernel's does.
+func TestAppend(t *testing.T) {
+	t.Parallel()
+	a, _ := newPair(t, netlab.LinkConfig{})
+	v := startVXTAP(t, a, "--vni", "42", "--local", "10.9.0.1", "--remote", "10.9.0.2")
+	before := len(v.table())
+	for _, c := range []struct {
+		mac   encap.MAC
+		dst   string
+		lines int // more than before
+	}{
+		{encap.MAC{}, "10.9.0.2", 0},
+		{encap.MAC{2, 0, 0, 0, 0, 9}, "10.9.0.3", 1},
+		{encap.MAC{}, "10.9.0.3", 2},
+	} {
+		v.ask(func(ctx context.Context) error {
+			return v.api.ChangeFDB(ctx, 42, api.FDBChange{Op: api.OpAppend, MAC: c.mac, Dst: ip(c.dst)})
+		})
+		if got := len(v.table()) - before; got != c.lines {
+			t.Errorf("after %v at %s, %d more lines, want %d", c.mac, c.dst, got, c.lines)
+		}
+	}
 }
