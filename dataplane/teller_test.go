@@ -80,7 +80,11 @@ func TestCloseWithStuckListener(t *testing.T) {
 		a, _, paths := lowered(t, setup{events: s.event})
 		paths.Report(encap.PathReport{Local: a.addr, Remote: netip.MustParseAddrPort("10.9.0.2:4789"), Size: 1500, MTU: 1300})
 		synctest.Wait()
+		began := time.Now() // in virtual time
 		must(t, a.vtep.Close())
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("Close took %v", took)
+		}
 		if n := len(s.events()); n != 1 {
 			t.Errorf("%d events heard", n)
 		}
