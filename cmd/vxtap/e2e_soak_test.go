@@ -185,7 +185,11 @@ func (c *child) goroutines() int {
 	c.t.Helper()
 	check(c.t, c.cmd.Process.Signal(syscall.SIGQUIT))
 	c.waitExit()
-	log := c.log.String()
-	c.dumped = strings.Count(log, "created by github.com/vxtap/") + strings.Count(log, "created by sync.(*WaitGroup)")
+	for _, stack := range strings.Split(c.log.String(), "\n\n") {
+		own := strings.Contains(stack, "created by github.com/vxtap/") || strings.Contains(stack, "created by sync.(*WaitGroup)")
+		if own && !strings.Contains(stack, "runtime.goexit1(") { // which is where one is that just ends
+			c.dumped++
+		}
+	}
 	return c.dumped
 }
