@@ -21,8 +21,6 @@ type Drivers struct {
 	CheckName func(string) error
 	// NewPoller makes what a worker waits for devices with.
 	NewPoller func() (dataplane.Poller, error)
-	// BusyPoll is how long a busy worker looks for more before it sleeps; 0 is not at all.
-	BusyPoll time.Duration
 	// UnderlayMTU returns the MTU of the interface that carries an address.
 	UnderlayMTU func(netip.Addr) (int, error)
 }
@@ -66,7 +64,9 @@ type Underlay struct {
 	// ReceiveBuffer is what the kernel gave a socket, and what it was asked for, in
 	// bytes.
 	ReceiveBuffer, ReceiveBufferWanted int
-	Features                           []Feature
+	// BusyPoll is how long a busy worker looks for more before it sleeps; 0 is not at all.
+	BusyPoll time.Duration
+	Features []Feature
 	// SourcePorts are the UDP ports that each queue sends from, by [encap.Datagram.Source].
 	SourcePorts [][]uint16
 	// Join hears a multicast group on an interface, whose index it returns, until leave is

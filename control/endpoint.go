@@ -78,7 +78,7 @@ func (e *endpoint) open(keys Keys) (err error) {
 		MTU:       e.interfaceMTU(),
 		Paths:     e.underlay.Paths,
 		NewPoller: a.drivers.NewPoller,
-		BusyPoll:  a.drivers.BusyPoll,
+		BusyPoll:  e.underlay.BusyPoll,
 		Sealing:   e.sealingConfig(keys),
 		Events:    a.event,
 	})

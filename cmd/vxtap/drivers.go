@@ -19,7 +19,9 @@ import (
 )
 
 // busyPoll is about what it costs to wake a thread on a halted virtual CPU at each end,
-// so that a vigil in vain costs no more than the sleep that it would have saved.
+// so that a vigil in vain costs no more than the sleep that it would have saved. A
+// driver that cannot look without waiting has goroutines of the Go scheduler's wait, and a
+// vigil would only keep them from the CPU.
 const busyPoll = 60 * time.Microsecond
 
 // drivers wires the agent to this system's devices and sockets.
@@ -38,7 +40,6 @@ func drivers() control.Drivers {
 		OpenDevice:  openDevice,
 		CheckName:   checkTAPName,
 		NewPoller:   func() (dataplane.Poller, error) { return tap.NewPoller() },
-		BusyPoll:    busyPoll,
 		UnderlayMTU: underlay.MTU,
 	}
 }
@@ -94,6 +95,9 @@ func openUnderlay(node control.NodeSpec) (*control.Underlay, error) {
 	}
 	first := queues[0] // all are alike
 	u := &control.Underlay{Driver: first.Driver()}
+	if first.CanPoll() {
+		u.BusyPoll = busyPoll
+	}
 	u.ReceiveBuffer, u.ReceiveBufferWanted = first.ReceiveBuffer()
 	for _, f := range first.Features() {
 		u.Features = append(u.Features, feature(f.Name, f.Err))

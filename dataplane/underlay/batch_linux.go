@@ -94,6 +94,8 @@ func (s *linuxSocket) receiveBuffer() (got, wanted int) {
 	return s.got, s.wantedBuffer
 }
 
+func (s *linuxSocket) canPoll() bool { return true }
+
 func (s *linuxSocket) name() string { return "linux" }
 
 func (s *linuxSocket) sourcePorts() []uint16 { return s.ports }

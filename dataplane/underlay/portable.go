@@ -153,6 +153,8 @@ func (s *portableSocket) Recv(dgrams []encap.Datagram) (int, error) {
 // Poll finds nothing: package net has no read that does not wait.
 func (s *portableSocket) Poll([]encap.Datagram) (int, error) { return 0, nil }
 
+func (s *portableSocket) canPoll() bool { return false }
+
 // Close closes all sockets; package net ends the reads and writes on them.
 func (s *portableSocket) Close() error {
 	if s.closed.Swap(true) {

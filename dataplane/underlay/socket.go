@@ -39,6 +39,7 @@ type driver interface {
 	// listening port.
 	sendsFrom(port uint16) bool
 
+	canPoll() bool
 	name() string
 	// listenPort is the port that the system chose, or was told.
 	listenPort() uint16
@@ -98,6 +99,9 @@ func (s *Socket) Recv(dgrams []encap.Datagram) (int, error) { return s.driver.Re
 // Poll is Recv that does not block: it returns 0 if no datagram is there. The portable
 // driver cannot tell and always returns 0.
 func (s *Socket) Poll(dgrams []encap.Datagram) (int, error) { return s.driver.Poll(dgrams) }
+
+// CanPoll reports whether Poll can tell.
+func (s *Socket) CanPoll() bool { return s.driver.canPoll() }
 
 // Send sends dgrams in order and returns how many the system took. An error is a
 // [*SendError] about dgrams[n], or net.ErrClosed.

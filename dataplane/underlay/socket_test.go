@@ -8,6 +8,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -348,5 +349,32 @@ func TestAfterClose(t *testing.T) {
 		config := s.config()
 		config.Local = a.Local()
 		open(t, config)
+	})
+}
+
+// A driver that says it can poll finds what is there without waiting; whoever believed
+// another would look in vain.
+func TestPoll(t *testing.T) {
+	each(t, func(t *testing.T, s setup) {
+		a, b := open(t, s.config()), open(t, s.config())
+		if portable := b.Driver() == "portable"; b.CanPoll() == portable {
+			t.Fatalf("driver %s can poll: %t", b.Driver(), b.CanPoll())
+		}
+		send(t, a, encap.Datagram{Data: []byte{1}, Remote: b.Local(), Source: encap.SourceListen})
+		if !b.CanPoll() {
+			receive(t, b, 1)
+			return
+		}
+		limit := time.AfterFunc(patience, func() { b.Close() })
+		defer limit.Stop()
+		dgrams := []encap.Datagram{{Data: make([]byte, 100)}}
+		for n, err := 0, error(nil); n == 0; {
+			if n, err = b.Poll(dgrams); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(dgrams[0].Data) != 1 {
+			t.Errorf("%d bytes", len(dgrams[0].Data))
+		}
 	})
 }
