@@ -19,46 +19,33 @@ import (
 //	the destination up -> write the batch
 type inWorker struct {
 	worker
-	underlay Underlay
-	dgrams   [batchSize]encap.Datagram
-	slab     [][]byte
-	inner    encap.Frame // of the packet at hand; a field, lest each be allocated
-	stray    counters    // of what belongs to no network
-	merges   merges
-	arrival  arrival
-	sender   sender
-	back     [1]*destination // where the frame at hand came from
-	errors   receiveErrors
+	reception
+	inner   encap.Frame // of the packet at hand; a field, lest each be allocated
+	stray   counters    // of what belongs to no network
+	merges  merges
+	arrival arrival
+	sender  sender
+	back    [1]*destination // where the frame at hand came from
+	errors  receiveErrors
 
 	sealer  *sealer // nil: no sealed networks
 	letter  letter  // to the sealer
 	letters letters
 }
 
-// maxDatagram is the most that one receive can bring: a 64 KB superframe from a kernel
-// VTEP, or as much coalesced.
-const maxDatagram = 1 << 16
-
 func newInWorker(v *VTEP, index int) *inWorker {
-	w := &inWorker{underlay: v.cfg.Underlays[index], slab: newBuffers(batchSize, 0, maxDatagram)}
+	w := &inWorker{}
 	w.init(v, index)
+	w.use(v.cfg.Underlays[index])
 	if w.sealer = v.sealer; w.sealer != nil {
 		w.letters.init()
 	}
 	w.merges = merges{writes: &w.writes, ledger: &w.ledger, seed: v.cfg.FlowSeed}
-	w.offer(batchSize)
 	return w
 }
 
 // slot is the worker's number in captures.
 func (w *inWorker) slot() int { return len(w.vtep.out) + w.index }
-
-// offer makes the first n datagrams whole buffers again.
-func (w *inWorker) offer(n int) {
-	for i := range w.dgrams[:n] {
-		w.dgrams[i] = encap.Datagram{Data: w.slab[i]}
-	}
-}
 
 // run is the worker's life. It ends when the underlay is closed, or fails for good.
 func (w *inWorker) run() {
@@ -82,13 +69,13 @@ func (w *inWorker) run() {
 // receive returns once there are datagrams.
 func (w *inWorker) receive() (int, error) {
 	for w.vigil.begin(); w.vigil.lasts(); {
-		if n, err := w.underlay.Poll(w.dgrams[:]); n > 0 || err != nil {
+		if n, err := w.poll(); n > 0 || err != nil {
 			return n, err
 		}
 	}
 	w.vigil.sleep()
 	defer w.vigil.wake()
-	return w.underlay.Recv(w.dgrams[:])
+	return w.wait()
 }
 
 func (w *inWorker) batch(n int) {

@@ -107,7 +107,7 @@ func (s *stepped) stepOut() int {
 
 // stepIn carries one batch of the underlay.
 func (s *stepped) stepIn() int {
-	n, err := s.in.underlay.Recv(s.in.dgrams[:])
+	n, err := s.in.wait()
 	if err != nil {
 		return 0
 	}
