@@ -44,6 +44,8 @@ type network struct {
 	mtu atomic.Int64
 	// origin says who may take it down.
 	origin origin
+	// held: it stays without ports, though a port may have brought it; see Hold.
+	held bool
 	// members are its peers, if it is sealed.
 	members []netip.AddrPort
 	gone    chan struct{} // closed when it was taken down

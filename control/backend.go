@@ -62,7 +62,7 @@ func (a *Agent) describe(n *network) api.Network {
 		Learning: !cfg.NoLearning, Closed: cfg.Closed, MSSClamp: cfg.MSSClamp,
 		AgeingSeconds: uint32(max(cfg.Ageing, 0) / time.Second), MaxMACs: cfg.MaxMACs,
 		TTL: cfg.TTL, TOS: api.TOS{Fixed: cfg.FixedTOS, Value: cfg.TOS}, ReservedBits: api.Mask(cfg.ReservedBits),
-		Sealed: n.spec.Sealed, Passing: n.origin == fromPort,
+		Sealed: n.spec.Sealed, Passing: n.origin == fromPort && !n.held,
 		Group: n.spec.Group, GroupDevice: n.spec.groupDevice(), NoChecksum: n.spec.withoutSums(),
 		Remotes: n.vtep.Remotes(),
 		Learned: stats.Learned, Static: stats.Static,

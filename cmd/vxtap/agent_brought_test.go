@@ -7,6 +7,7 @@ import (
 
 	"github.com/vxtap/vxtap/control"
 	"github.com/vxtap/vxtap/control/api"
+	"github.com/vxtap/vxtap/crypto"
 	"github.com/vxtap/vxtap/encap"
 )
 
@@ -116,4 +117,79 @@ func TestPortBringsNetworkRefused(t *testing.T) {
 		t.Error(err)
 	}
 	expectNetworks(t, a, 7)
+}
+
+// A network that is held stays when its last port goes, and one that is let go stays while
+// there are ports: whoever shares it, in whichever order they come and go.
+func TestNetworkHeld(t *testing.T) {
+	d := newMemDrivers()
+	a := openSealed(t, d, "10.9.0.1", control.SealSpec{})
+	held := api.Words{"vni": {"42"}, "remote": {"10.9.0.2", "10.9.0.3"}}
+	brought := api.Words{"remote": {"10.9.0.3", "10.9.0.2"}}
+	var h api.Held
+	hold := func() {
+		t.Helper()
+		var err error
+		if h, err = a.Hold(held); err != nil {
+			t.Fatal(err)
+		}
+	}
+	release := func() {
+		t.Helper()
+		if err := h.Remove(); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, first := range []func(){func() { hold(); addPort(t, a, 42, bringing("red", brought)) }, func() { addPort(t, a, 42, bringing("red", brought)); hold() }} {
+		first()
+		if n, err := a.Network(42); err != nil || n.Passing || portNames(t, a, 42) != "eth0@red" {
+			t.Errorf("it is %+v, %v", n, err)
+		}
+		if err := a.RemovePort(42, "eth0@red"); err != nil {
+			t.Error(err)
+		}
+		expectNetworks(t, a, 42)
+		release()
+		expectNetworks(t, a)
+		release()
+
+		first()
+		release()
+		if n, err := a.Network(42); err != nil || !n.Passing {
+			t.Errorf("it is %+v, %v", n, err)
+		}
+		hold() // and let go again
+		release()
+		if err := a.RemovePort(42, "eth0@red"); err != nil {
+			t.Error(err)
+		}
+		expectNetworks(t, a)
+	}
+}
+
+// A network that is held is made anew from its words alone, after a restart; so one that is
+// unlike what they say is not taken for it, even if they are silent about it.
+func TestNetworkHeldRefused(t *testing.T) {
+	d := newMemDrivers()
+	a := openSealed(t, d, "10.9.0.1", control.SealSpec{PSKFile: secretFile(t, crypto.PrivateKey{1}.Base64())})
+	add(t, a, networkTo(7, false, "10.9.0.2"))
+	for says, words := range map[string]api.Words{
+		"differs in sealed":       {"remote": {"10.9.0.2"}, "sealed": {"true"}},
+		"differs in remote, mtu":  {"remote": {"10.9.0.3"}, "mtu": {"1300"}},
+		"differs in tap, address": {"remote": {"10.9.0.2"}, "address": {"10.0.0.1/24"}},
+	} {
+		addPort(t, a, 42, bringing("red", words))
+		if _, err := a.Hold(api.Words{"vni": {"42"}, "remote": {"10.9.0.2"}}); !errors.Is(err, api.ErrExists) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%v: %v, want %q", words, err, says)
+		}
+		if err := a.RemovePort(42, "eth0@red"); err != nil {
+			t.Error(err)
+		}
+		expectNetworks(t, a, 7)
+	}
+	for _, vni := range []string{"7", ""} { // a network of others, and none
+		if _, err := a.Hold(api.Words{"vni": {vni}, "remote": {"10.9.0.2"}}); err == nil {
+			t.Errorf("network %q is held", vni)
+		}
+	}
 }

@@ -49,7 +49,7 @@ func portKey(vni encap.VNI, name string) string { return fmt.Sprintf("%d/%s", vn
 
 func (a *agent) Node() api.Node { return api.Node{Local: netip.MustParseAddr("10.9.0.1")} }
 
-func (a *agent) Up(w api.Words) (api.Held, error) {
+func (a *agent) Hold(w api.Words) (api.Held, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	vni, err := encap.ParseVNI(w["vni"][0])
@@ -60,7 +60,7 @@ func (a *agent) Up(w api.Words) (api.Held, error) {
 		return api.Held{}, err
 	}
 	a.words[vni] = w
-	return api.Held{Remove: func() error { return a.RemoveNetwork(vni) }}, nil
+	return api.Held{Remove: func() error { return a.remove(vni) }}, nil
 }
 
 func (a *agent) Network(vni encap.VNI) (n api.Network, err error) {
@@ -74,7 +74,7 @@ func (a *agent) Network(vni encap.VNI) (n api.Network, err error) {
 	return n, nil
 }
 
-func (a *agent) RemoveNetwork(vni encap.VNI) error {
+func (a *agent) remove(vni encap.VNI) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.words[vni] == nil {

@@ -20,9 +20,8 @@ import (
 // Agent is what the driver needs of one.
 type Agent interface {
 	Node() api.Node
-	Up(words api.Words) (api.Held, error)
+	Hold(words api.Words) (api.Held, error)
 	Network(vni encap.VNI) (api.Network, error)
-	RemoveNetwork(vni encap.VNI) error
 	AddPort(vni encap.VNI, spec api.PortSpec) (api.Port, error)
 	RemovePort(vni encap.VNI, name string) error
 	FDB(vni encap.VNI) ([]api.FDBEntry, error)
@@ -57,6 +56,7 @@ type Driver struct {
 
 	mu        sync.Mutex
 	state     *state                  // replaced whole
+	held      map[string]api.Held     // networks, by the engine's ID
 	elsewhere map[netip.Addr]struct{} // addresses that others were found to have
 
 	ctx      context.Context // ends with Close
@@ -72,6 +72,7 @@ func Open(cfg Config) (*Driver, error) {
 		agent: cfg.Agent, cluster: cfg.Cluster, swarm: cfg.Swarm, log: cfg.Logger, routes: cfg.Routes,
 		local:     cfg.Agent.Node().Local,
 		file:      store.NewFile[state](filepath.Join(cfg.Dir, "docker.json")),
+		held:      make(map[string]api.Held),
 		elsewhere: make(map[netip.Addr]struct{}),
 	}
 	if d.log == nil {

@@ -40,7 +40,7 @@ func (d *Driver) createNetwork(q createNetwork) (reply nothing, err error) {
 	if err := d.checkRoutes(n.Subnets); err != nil {
 		return reply, err
 	}
-	held, err := d.agent.Up(d.state.wordsOf(n))
+	held, err := d.agent.Hold(d.state.wordsOf(n))
 	if err != nil {
 		return reply, err
 	}
@@ -51,6 +51,7 @@ func (d *Driver) createNetwork(q createNetwork) (reply nothing, err error) {
 	if err != nil {
 		return reply, errors.Join(err, held.Remove())
 	}
+	d.held[q.NetworkID] = held
 	return reply, nil
 }
 
@@ -90,7 +91,8 @@ func (d *Driver) checkRoutes(subnets []netip.Prefix) error {
 	return nil
 }
 
-// deleteNetwork removes a network, and what may be left of its endpoints.
+// deleteNetwork removes a network, and what may be left of its endpoints. Others on this host
+// who share it keep it.
 func (d *Driver) deleteNetwork(q networkID) (reply nothing, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -98,8 +100,19 @@ func (d *Driver) deleteNetwork(q networkID) (reply nothing, err error) {
 	if n == nil {
 		return reply, nil
 	}
-	if err := d.agent.RemoveNetwork(n.VNI); err != nil && !errors.Is(err, api.ErrNotFound) {
-		return reply, err
+	for id, e := range d.state.Endpoints {
+		if e.Network != q.NetworkID {
+			continue
+		}
+		if err := d.agent.RemovePort(n.VNI, short(id)); err != nil && !errors.Is(err, api.ErrNotFound) {
+			return reply, err
+		}
+	}
+	if held, made := d.held[q.NetworkID]; made {
+		if err := held.Remove(); err != nil {
+			return reply, err
+		}
+		delete(d.held, q.NetworkID)
 	}
 	return reply, d.change(func(s *state) error {
 		delete(s.Networks, q.NetworkID)

@@ -20,9 +20,14 @@ func (d *Driver) restore() {
 	var kept *state // which is not changed, but replaced
 	d.view(func(s *state) { kept = s })
 	for id, n := range kept.Networks {
-		if _, err := d.agent.Up(kept.wordsOf(n)); err != nil {
+		held, err := d.agent.Hold(kept.wordsOf(n))
+		if err != nil {
 			d.log.Error("a docker network is not there again", zap.String("network", short(id)), zap.Stringer("vni", n.VNI), zap.Error(err))
+			continue
 		}
+		d.mu.Lock()
+		d.held[id] = held
+		d.mu.Unlock()
 	}
 	// In an order that is the same each time, for interfaces whose names are to be guessed.
 	for _, id := range slices.Sorted(maps.Keys(kept.Endpoints)) {
