@@ -33,6 +33,7 @@ func TestDocker(t *testing.T) {
 		{"Addresses", dockerAddresses},
 		{"Outside", dockerOutside},
 		{"Connect", dockerConnect},
+		{"Podman", dockerPodman},
 		{"Mistakes", dockerMistakes},
 		{"Fifty", dockerFifty},
 		{"AgentKilled", dockerAgentKilled},

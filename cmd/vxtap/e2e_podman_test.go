@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,7 +26,8 @@ type podman struct {
 	host   *netlab.Host
 	agent  *child
 	dir    string
-	leases string // where host-local keeps its addresses
+	leases string   // where host-local keeps its addresses
+	way    []string // what to begin commands with
 }
 
 const containersConf = `[containers]
@@ -43,7 +45,13 @@ events_logger = "file"
 // startPodman gives a host with an agent a podman and a network named lab.
 func startPodman(t testing.TB, h *netlab.Host, agent *child, vxtap string, first, last int) *podman {
 	t.Helper()
-	p := &podman{t: t, host: h, agent: agent, dir: t.TempDir()}
+	return startPodmanThrough(t, h, nil, agent, vxtap, first, last)
+}
+
+// startPodmanThrough is startPodman for an agent whose mounts are others, to which way leads.
+func startPodmanThrough(t testing.TB, h *netlab.Host, way []string, agent *child, vxtap string, first, last int) *podman {
+	t.Helper()
+	p := &podman{t: t, host: h, agent: agent, dir: t.TempDir(), way: way}
 	p.leases = filepath.Join(p.dir, "leases")
 	for _, dir := range []string{"bin", "net.d", "rootfs/bin"} {
 		check(t, os.MkdirAll(filepath.Join(p.dir, dir), 0o755))
@@ -79,7 +87,8 @@ func (p *podman) command(ctx context.Context, args ...string) (string, error) {
 	in := func(name string) string { return filepath.Join(p.dir, name) }
 	args = append([]string{"--root", in("root"), "--runroot", in("runroot"), "--tmpdir", in("tmp"), "--storage-driver", "vfs"}, args...)
 	var stdout, stderr bytes.Buffer
-	c := exec.CommandContext(ctx, "podman", args...)
+	line := slices.Concat(p.way, []string{"podman"}, args)
+	c := exec.CommandContext(ctx, line[0], line[1:]...)
 	c.Env = append(os.Environ(), "CONTAINERS_CONF="+in("containers.conf"))
 	c.Stdout, c.Stderr = &stdout, &stderr
 	if err := p.host.Start(c); err != nil {
@@ -105,13 +114,38 @@ func (p *podman) run(name string, flags ...string) {
 	p.do(append(args, "--rootfs", filepath.Join(p.dir, "rootfs"), "/bin/busybox", "sleep", "1000000")...)
 }
 
+// addresses returns those of a container, IPv4 and IPv6.
+func (p *podman) addresses(name string) [2]string {
+	p.t.Helper()
+	const of = `{{(index .NetworkSettings.Networks "lab").IPAddress}} {{(index .NetworkSettings.Networks "lab").GlobalIPv6Address}}`
+	var list [2]string
+	copy(list[:], strings.Fields(p.do("inspect", "-f", of, name)))
+	return list
+}
+
+// fetches holds that a container gets echoes and a page with that text from an address.
+func (p *podman) fetches(name, addr, text string) {
+	p.t.Helper()
+	const script = `busybox ping -c 1 -W 5 $0 >/dev/null && printf 'GET /index.html HTTP/1.0\r\n\r\n' | busybox nc -w 5 $0 80`
+	eventually(p.t, name+" fetches from "+addr, func() bool {
+		said, err := p.command(within(p.t), "exec", name, "/bin/busybox", "sh", "-c", script, addr)
+		return err == nil && strings.HasSuffix(said, text)
+	})
+}
+
+// expectNoLeases holds that no address is given out any more.
+func (p *podman) expectNoLeases() {
+	p.t.Helper()
+	if got := leases(p.t, p.leases, "lab"); len(got) != 0 {
+		p.t.Errorf("leases %v are left", got)
+	}
+}
+
 // expectGone holds that nothing is left of any container.
 func (p *podman) expectGone() {
 	p.t.Helper()
 	p.agent.expectVNIs()
-	if got := leases(p.t, p.leases, "lab"); len(got) != 0 {
-		p.t.Errorf("leases %v are left", got)
-	}
+	p.expectNoLeases()
 	if names := interfaces(p.t, p.host); strings.Join(names, " ") != "lo eth0" {
 		p.t.Errorf("interfaces %q are left", names)
 	}
