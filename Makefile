@@ -4,6 +4,7 @@ VERSION   ?= $(if $(wildcard .git),$(shell git describe --tags --always --dirty 
 FUZZTIME  ?= 30s
 BENCH     ?= .
 SOAK      ?= 10m
+ROUNDS    ?= 5
 PLUGIN    ?= vxtap
 ARGS      ?=
 
@@ -11,7 +12,7 @@ ARGS      ?=
 # comes from git describe instead.
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
-.PHONY: help build docker-plugin demo test check soak lint fuzz bench bench-tunnels cross clean
+.PHONY: help build docker-plugin demo test check soak lint fuzz bench bench-tunnels bench-docker cross clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +54,11 @@ bench: ## ns/frame and B/op, BENCH=regexp to choose
 
 bench-tunnels: build ## sealed networks beside other encrypting tunnels, which it installs and builds; root (ARGS="--runs 1")
 	@.ci/bench-tunnels $(ARGS)
+
+bench-docker: ## sealed networks between containers of two Docker engines beside plain namespaces; installs as check does; root (ROUNDS=5)
+	@[ "$$(id -u)" = 0 ] || { echo "make bench-docker needs root: try sudo" >&2; exit 1; }
+	@.ci/install
+	go test -tags interop -run '^$$' -bench 'Docker$$' -benchtime $(ROUNDS)x ./cmd/vxtap
 
 cross: ## compiles for linux/arm64, darwin/arm64, freebsd/amd64 and windows/amd64
 	@.ci/cross

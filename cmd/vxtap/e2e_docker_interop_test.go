@@ -33,6 +33,7 @@ func TestDocker(t *testing.T) {
 		{"Addresses", dockerAddresses},
 		{"Outside", dockerOutside},
 		{"Connect", dockerConnect},
+		{"Rate", dockerRate},
 		{"Podman", dockerPodman},
 		{"Mistakes", dockerMistakes},
 		{"Fifty", dockerFifty},

@@ -39,13 +39,14 @@ type engine struct {
 // newEngines makes two, at 10.9.0.1 and 10.9.0.2, with an image of busybox, bb:1.
 func newEngines(t testing.TB) (a, b *engine) {
 	t.Helper()
-	return newEnginesWith(t, (*engine).startVXTAP)
+	return newEnginesWith(t, netlab.LinkConfig{}, (*engine).startVXTAP)
 }
 
-// newEnginesWith is newEngines with a step that each takes before its dockerd is started.
-func newEnginesWith(t testing.TB, before func(*engine)) (a, b *engine) {
+// newEnginesWith is newEngines with a cable between the hosts that is as link says, and a step
+// that each takes before its dockerd is started.
+func newEnginesWith(t testing.TB, link netlab.LinkConfig, before func(*engine)) (a, b *engine) {
 	t.Helper()
-	ha, hb := newPair(t, netlab.LinkConfig{})
+	ha, hb := newPair(t, link)
 	psk := secretFile(t, crypto.PrivateKey{9}.Base64())
 	a = &engine{t: t, all: t, host: ha, local: "10.9.0.1", psk: psk}
 	b = &engine{t: t, all: t, host: hb, local: "10.9.0.2", psk: psk}

@@ -118,9 +118,15 @@ func newHostBeside(t *testing.T, addr string) *netlab.Host {
 	return a
 }
 
-func soakClient(t *testing.T, from, to *netlab.Host, addr string) *traffic.Client {
+func soakClient(t testing.TB, from, to *netlab.Host, addr string) *traffic.Client {
 	t.Helper()
-	sink, err := traffic.Listen(to.Do, netip.AddrPortFrom(ip(addr), traffic.DefaultPort))
+	return clientTo(t, from.Do, to.Do, addr)
+}
+
+// clientTo has traffic made between two namespaces, with a sink at addr in the second.
+func clientTo(t testing.TB, from, to traffic.Place, addr string) *traffic.Client {
+	t.Helper()
+	sink, err := traffic.Listen(to, netip.AddrPortFrom(ip(addr), traffic.DefaultPort))
 	check(t, err)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	served := make(chan error, 1)
@@ -131,7 +137,7 @@ func soakClient(t *testing.T, from, to *netlab.Host, addr string) *traffic.Clien
 			t.Error(err)
 		}
 	})
-	return traffic.NewClient(from.Do, netip.AddrPortFrom(ip(addr), traffic.DefaultPort))
+	return traffic.NewClient(from, netip.AddrPortFrom(ip(addr), traffic.DefaultPort))
 }
 
 // soakRound sends as much as goes through of everything, for about d.

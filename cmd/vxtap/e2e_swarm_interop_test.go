@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/vxtap/vxtap/dataplane/netlab"
 )
 
 // managed gives an engine the managed plugin that make docker-plugin builds.
@@ -31,7 +33,7 @@ func TestDockerSwarm(t *testing.T) {
 	if out, err := exec.Command(filepath.Join("dockerplugin", "build"), dir+"/vxtap", dir+"/plugin").CombinedOutput(); err != nil {
 		t.Fatalf("lay the plugin out: %v: %s", err, out)
 	}
-	a, b := newEnginesWith(t, func(*engine) {})
+	a, b := newEnginesWith(t, netlab.LinkConfig{}, func(*engine) {})
 	for _, e := range []*engine{a, b} {
 		e.managed(dir + "/plugin")
 	}
