@@ -82,7 +82,7 @@ func (d *dockerBench) ratio(to int) float64 {
 // table has a line for each way.
 func (d *dockerBench) table() string {
 	t := &table{numbers: 1}
-	t.add("TCP, one stream", "Gbit/s", "containers")
+	t.add("TCP, one stream", "Gbit/s", "containers ÷ it")
 	for i, w := range d.ways {
 		t.add(w.name, number(medianOf(w.rates), 2), ratio(d.ratio(i)))
 	}
