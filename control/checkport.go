@@ -66,7 +66,7 @@ func checkPort(p *PortSpec) error {
 
 func checkPortName(p *PortSpec) error {
 	odd := func(r rune) bool { return r == '/' || unicode.IsSpace(r) || !unicode.IsPrint(r) }
-	if len(p.Name) > maxPortName || strings.ContainsFunc(p.Name, odd) {
+	if len(p.Name) > maxPortName || strings.ContainsFunc(p.Name, odd) || p.Name == "." || p.Name == ".." { // in a URL those are others
 		return fmt.Errorf("bad port name %q: want at most %d bytes, without '/' and white space", p.Name, maxPortName)
 	}
 	return nil

@@ -127,6 +127,7 @@ func TestAddPortRefused(t *testing.T) {
 		"bad port name":    p(func(s *control.PortSpec) { s.Name = "a b" }),
 		"at most 128":      p(func(s *control.PortSpec) { s.Name = strings.Repeat("x", 129) }),
 		"without '/'":      p(func(s *control.PortSpec) { s.Name = "a/b" }),
+		`port name ".."`:   p(func(s *control.PortSpec) { s.Name = ".." }),
 		"bad pid -1":       p(func(s *control.PortSpec) { s.PID = -1 }),
 		"once":             p(func(s *control.PortSpec) { s.PID, s.NetNS = 1, "red" }),
 		"from the root on": p(func(s *control.PortSpec) { s.NetNS = "a/red" }),

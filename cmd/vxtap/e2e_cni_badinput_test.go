@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/containernetworking/cni/libcni"
@@ -66,12 +67,15 @@ func TestCNIBadVariables(t *testing.T) {
 	list := r.conflist("1.1.0", "lab", toTwo)
 	file := filepath.Join(t.TempDir(), "file")
 	check(t, os.WriteFile(file, nil, 0o600))
+	fifo := filepath.Join(t.TempDir(), "fifo") // who opens it waits for a writer
+	check(t, syscall.Mkfifo(fifo, 0o600))
 	for path, want := range map[string]struct {
 		code uint
 		says string
 	}{
 		"/run/netns/vxtap-nowhere": {types.ErrUnknownContainer, "CNI_NETNS /run/netns/vxtap-nowhere: there is no such network namespace"},
 		file:                       {types.ErrUnknownContainer, file + " is no network namespace"},
+		fifo:                       {types.ErrUnknownContainer, fifo + " is no network namespace"},
 		a.Path():                   {types.ErrInvalidEnvironmentVariables, "CNI_NETNS " + a.Path() + " is the host's own"},
 	} {
 		rt := container("one", nil)

@@ -10,8 +10,10 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/vxtap/vxtap/control/api"
@@ -198,8 +200,11 @@ func TestPortHalfMade(t *testing.T) {
 	c := containers(t, 1)[0]
 	outside, inside := interfaces(t, a), interfaces(t, c)
 	v := startVXTAP(t, a, "--vni", "42", "--local", "10.9.0.1", "--tap", "none")
+	fifo := filepath.Join(t.TempDir(), "fifo") // who opens it waits for a writer
+	check(t, syscall.Mkfifo(fifo, 0o600))
 	for says, spec := range map[string]api.PortSpec{
 		"lo already exists":        {Device: "lo", NetNS: c.Path()},
+		"fifo is no":               {Device: "eth0", NetNS: fifo},
 		"no network namespace":     {Device: "eth0", NetNS: c.Path() + "x"},
 		"/etc/passwd is no":        {Device: "eth0", NetNS: "/etc/passwd"},
 		"/proc/999999999":          {Device: "eth0", PID: 999999999},

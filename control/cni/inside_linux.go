@@ -12,16 +12,25 @@ import (
 	current "github.com/containernetworking/cni/pkg/types/100"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
-// lookInside returns a handle of what is in a container's namespace.
+// lookInside returns a handle of what is in a container's namespace. What is none is not
+// opened, which of a FIFO would take for ever.
 func lookInside(path string) (*netlink.Handle, error) {
-	ns, err := netns.GetFromPath(path)
+	var fs unix.Statfs_t
+	err, handle := unix.Statfs(path, &fs), netns.None()
+	switch {
+	case err == nil && fs.Type != unix.NSFS_MAGIC:
+		return nil, problem(types.ErrUnknownContainer, "CNI_NETNS %s is no network namespace", path)
+	case err == nil:
+		handle, err = netns.GetFromPath(path)
+	}
 	if err != nil {
 		return nil, problem(types.ErrUnknownContainer, "CNI_NETNS %s: there is no such network namespace: %v", path, err)
 	}
-	defer ns.Close()
-	h, err := netlink.NewHandleAt(ns)
+	defer handle.Close()
+	h, err := netlink.NewHandleAt(handle)
 	if err != nil {
 		return nil, problem(types.ErrUnknownContainer, "CNI_NETNS %s is no network namespace, or cannot be entered: %v", path, err)
 	}

@@ -17,24 +17,48 @@ import (
 const nsGetNSType = 0xb703
 
 // openNamespace opens the network namespace with that name under /run/netns or, if
-// there is a '/' in it, that path. The caller closes it.
+// there is a '/' in it, that path. The caller closes it. Nothing else is opened: of a FIFO
+// that would take until somebody writes to it, and some devices do something then.
 func openNamespace(name string) (netns.NsHandle, error) {
 	path := name
 	if !strings.Contains(name, "/") {
 		path = filepath.Join("/run/netns", name)
 	}
-	ns, err := netns.GetFromPath(path)
+	ns, err := netns.None(), checkNamespaceFile(path)
+	if err == nil {
+		ns, err = netns.GetFromPath(path)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return netns.None(), refuse(ErrNoNamespace, err, "there is no network namespace %s: make it with `ip netns add NAME`, or name another", path)
+	case errors.Is(err, errNoNamespaceFile):
+		return netns.None(), noNamespace(path, err)
 	case err != nil:
 		return netns.None(), fmt.Errorf("open network namespace %s: %w", path, err)
 	}
 	if kind, err := unix.IoctlRetInt(int(ns), nsGetNSType); err != nil || kind != unix.CLONE_NEWNET {
 		ns.Close()
-		return netns.None(), refuse(ErrNoNamespace, err, "%s is no network namespace: give the name of one under /run/netns, or a path like /proc/PID/ns/net", path)
+		return netns.None(), noNamespace(path, err)
 	}
 	return ns, nil
+}
+
+func noNamespace(path string, err error) error {
+	return refuse(ErrNoNamespace, err, "%s is no network namespace: give the name of one under /run/netns, or a path like /proc/PID/ns/net", path)
+}
+
+var errNoNamespaceFile = errors.New("not a file of namespaces")
+
+// checkNamespaceFile says whether path is a namespace of any kind, without opening it.
+func checkNamespaceFile(path string) error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(path, &fs); err != nil {
+		return err
+	}
+	if fs.Type != unix.NSFS_MAGIC {
+		return errNoNamespaceFile
+	}
+	return nil
 }
 
 // inNamespace calls f on a thread in ns. That is never the caller's thread, which
