@@ -446,11 +446,38 @@ func TestDiskFull(t *testing.T) {
 	p.asks("NetworkDriver.CreateNetwork", networkBody("n2", `"vni": "43"`), "{}")
 	p.asks("IpamDriver.RequestPool", `{"Pool": "10.2.0.0/24"}`, `{"PoolID":"10.2.0.0/24","Pool":"10.2.0.0/24","Data":{}}`)
 	p.driver.Close()
-	if err := os.WriteFile(filepath.Join(p.dir, "docker.json"), []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
+	for text, says := range map[string]string{
+		"":                                  "docker.json is damaged",
+		"{":                                 "docker.json is damaged",
+		`{"Networks": {"n1": null}}`:        "network n1 is damaged",
+		`{"Networks": {"n1": {}}}`:          "network n1 is damaged",
+		`{"Endpoints": {"e1": null}}`:       "endpoint e1 is damaged",
+		`{"Book": {"Pools": {"p1": null}}}`: "pool p1 is damaged",
+	} {
+		if err := os.WriteFile(filepath.Join(p.dir, "docker.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := docker.Open(p.cfg); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s is opened: %v, want %q", text, err, says)
+		}
 	}
-	if _, err := docker.Open(p.cfg); err == nil || !strings.Contains(err.Error(), "docker.json is damaged") {
-		t.Errorf("opened: %v", err)
+}
+
+// Two agents with one directory would each write over what the other knows, and the second
+// take the first one's containers for its own.
+func TestDirectoryInUse(t *testing.T) {
+	p := newPlugin(t, nil)
+	p.create(`"vni": "42"`)
+	p.asks("NetworkDriver.CreateEndpoint", endpointBody, `{"Interface":{"MacAddress":"02:42:0a:01:00:05"}}`)
+	p.post("NetworkDriver.Join", joinBody)
+	other := p.cfg
+	other.Agent = newAgent()
+	if _, err := docker.Open(other); err == nil || !strings.Contains(err.Error(), "--state") {
+		t.Errorf("opened by two: %v", err)
+	}
+	p.restart()
+	if len(p.agent.ports) != 1 {
+		t.Errorf("ports %v", p.agent.ports)
 	}
 }
 

@@ -53,10 +53,11 @@ type Driver struct {
 	log     *zap.Logger
 	routes  func() ([]netip.Prefix, error)
 	file    store.File[state]
+	unlock  func() // lets others use the file
 
 	mu        sync.Mutex
 	state     *state                  // replaced whole
-	held      map[string]api.Held     // networks, by the engine's ID
+	held      map[string]api.Held     // the networks that were made, by the engine's ID
 	elsewhere map[netip.Addr]struct{} // addresses that others were found to have
 
 	ctx      context.Context // ends with Close
@@ -78,13 +79,7 @@ func Open(cfg Config) (*Driver, error) {
 	if d.log == nil {
 		d.log = zap.NewNop()
 	}
-	kept, err := d.file.Load()
-	if err != nil {
-		return nil, fmt.Errorf("docker networks: %w", err)
-	}
-	d.state = &kept
-	d.state.init()
-	if err := d.update(func(*state) error { return nil }); err != nil { // now, and not when a container starts
+	if err := d.load(); err != nil {
 		return nil, fmt.Errorf("docker networks: %w", err)
 	}
 	d.ctx, d.stop = context.WithCancel(context.Background())
@@ -93,10 +88,35 @@ func Open(cfg Config) (*Driver, error) {
 	return d, nil
 }
 
+// load reads the state, which no other agent may use until Close.
+func (d *Driver) load() (err error) {
+	d.unlock, err = d.file.Lock()
+	if errors.Is(err, store.ErrInUse) {
+		return fmt.Errorf("%w: stop that first, or give this one a --state directory of its own", err)
+	}
+	if err != nil {
+		return err
+	}
+	kept, err := d.file.Load()
+	if err == nil {
+		d.state = &kept
+		d.state.init()
+		err = d.state.check()
+	}
+	if err == nil {
+		err = d.update(func(*state) error { return nil }) // now, and not when a container starts
+	}
+	if err != nil {
+		d.unlock()
+	}
+	return err
+}
+
 // Close ends what the driver does by itself. Networks and ports stay the agent's.
 func (d *Driver) Close() {
 	d.stop()
 	d.watching.Wait()
+	d.unlock()
 }
 
 // watch takes note of what becomes of ports: where they went, and when they are gone.

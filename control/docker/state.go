@@ -51,6 +51,26 @@ func (s *state) init() {
 	}
 }
 
+// check says what a state lacks that somebody else has written.
+func (s *state) check() error {
+	for id, n := range s.Networks {
+		if n == nil || n.Words == nil {
+			return fmt.Errorf("what was kept of network %s is damaged", short(id))
+		}
+	}
+	for id, e := range s.Endpoints {
+		if e == nil {
+			return fmt.Errorf("what was kept of endpoint %s is damaged", short(id))
+		}
+	}
+	for id, p := range s.Book.Pools {
+		if p == nil {
+			return fmt.Errorf("what was kept of pool %s is damaged", id)
+		}
+	}
+	return nil
+}
+
 // clone returns a state that shares nothing with s.
 func (s *state) clone() (*state, error) {
 	text, err := json.Marshal(s)

@@ -11,16 +11,48 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // maxSize bounds what is read. A thousand containers take a megabyte.
 const maxSize = 64 << 20
 
-// File is a value of type T in a file, as JSON. One process at a time uses it.
+// File is a value of type T in a file, as JSON. One process at a time uses it: see Lock.
 type File[T any] struct{ path string }
+
+// ErrInUse says that another process uses a file.
+var ErrInUse = errors.New("in use by another agent")
+
+// A process that was killed holds its lock until the kernel has taken down what it had. That
+// is waited for, so that it can be restarted at once.
+const (
+	endingTimeout = 2 * time.Second
+	endingPoll    = 10 * time.Millisecond
+)
 
 // NewFile returns the file at path, which need not be there yet.
 func NewFile[T any](path string) File[T] { return File[T]{path} }
+
+// Lock keeps other processes from using the file until unlock is called, or this process
+// ends. The error wraps ErrInUse if another does.
+func (f File[T]) Lock() (unlock func(), err error) {
+	path := f.path + ".lock"
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", f.path, err)
+	}
+	for deadline := time.Now().Add(endingTimeout); ; time.Sleep(endingPoll) {
+		lock, err := lockFile(path)
+		switch {
+		case err == nil:
+			return func() { _ = lock.Close() }, nil // which nothing was written to
+		case errors.Is(err, errLocked) && time.Now().Before(deadline):
+			continue
+		case errors.Is(err, errLocked):
+			return nil, fmt.Errorf("%s: %w", f.path, ErrInUse)
+		}
+		return nil, fmt.Errorf("lock %s: %w", f.path, err)
+	}
+}
 
 // Load reads the value; a file that is not there holds the zero T.
 func (f File[T]) Load() (v T, err error) {
@@ -38,7 +70,11 @@ func (f File[T]) Load() (v T, err error) {
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields() // what a later version wrote is not to be lost
-	if err := d.Decode(&v); err != nil {
+	err = d.Decode(&v)
+	if _, more := d.Token(); err == nil && more != io.EOF {
+		err = errors.New("more follows")
+	}
+	if err != nil {
 		return v, fmt.Errorf("%s is damaged, or of another version: %w; move it away to begin anew", f.path, err)
 	}
 	return v, nil

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,7 +66,7 @@ func TestFileRefuses(t *testing.T) {
 	if v, err := f.Load(); err != nil || v.Names[0] != "one" {
 		t.Errorf("it holds %v, %v", v, err)
 	}
-	for _, text := range []string{"", "{", `{"Numbers": [1]}`, `[]`} {
+	for _, text := range []string{"", "{", `{"Numbers": [1]}`, `[]`, `{"Names": ["one"]}{}`} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -73,4 +74,25 @@ func TestFileRefuses(t *testing.T) {
 			t.Errorf("%q is read: %v", text, err)
 		}
 	}
+}
+
+// What one uses, nobody else does meanwhile.
+func TestLock(t *testing.T) {
+	f := store.NewFile[book](filepath.Join(t.TempDir(), "made", "book.json"))
+	unlock, err := f.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Lock(); !errors.Is(err, store.ErrInUse) {
+		t.Errorf("locked twice: %v", err)
+	}
+	if err := f.Save(book{[]string{"one"}}); err != nil {
+		t.Error(err)
+	}
+	unlock()
+	again, err := f.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again()
 }
