@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http/httptest"
 	"net/netip"
 	"os"
@@ -37,11 +38,14 @@ type agent struct {
 	events chan api.Event
 	fdb    []string
 	err    error // of AddPort
+	upErr  error // of Up
+	gone   map[encap.VNI]chan struct{}
 }
 
 func newAgent() *agent {
 	return &agent{
 		words: map[encap.VNI]api.Words{}, ports: map[string]api.PortSpec{}, up: map[string]bool{}, events: make(chan api.Event),
+		gone: map[encap.VNI]chan struct{}{},
 	}
 }
 
@@ -53,22 +57,36 @@ func (a *agent) Hold(w api.Words) (api.Held, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	vni, err := encap.ParseVNI(w["vni"][0])
+	if err == nil {
+		err = a.upErr
+	}
 	if err == nil && a.words[vni] != nil {
 		err = fmt.Errorf("network %d: %w", vni, api.ErrExists)
 	}
 	if err != nil {
 		return api.Held{}, err
 	}
-	a.words[vni] = w
-	return api.Held{Remove: func() error { return a.remove(vni) }}, nil
+	gone := make(chan struct{})
+	a.words[vni], a.gone[vni] = w, gone
+	return api.Held{Gone: gone, Remove: func() error {
+		select {
+		case <-gone:
+			return nil
+		default:
+			return a.remove(vni)
+		}
+	}}, nil
 }
 
 func (a *agent) Network(vni encap.VNI) (n api.Network, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.words[vni] == nil {
+		return n, api.ErrNotFound
+	}
 	for key, p := range a.ports {
 		if strings.HasPrefix(key, fmt.Sprintf("%d/", vni)) {
-			n.Ports = append(n.Ports, api.Port{Name: p.Name})
+			n.Ports = append(n.Ports, api.Port{Name: p.Name, Added: true})
 		}
 	}
 	return n, nil
@@ -81,7 +99,21 @@ func (a *agent) remove(vni encap.VNI) error {
 		return api.ErrNotFound
 	}
 	delete(a.words, vni)
+	if a.gone[vni] != nil {
+		close(a.gone[vni])
+		delete(a.gone, vni)
+	}
 	return nil
+}
+
+// takeDown is remove by somebody else, with the ports that are left.
+func (a *agent) takeDown(t *testing.T, vni encap.VNI) {
+	if err := a.remove(vni); err != nil {
+		t.Fatal(err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.ports, func(key string, _ api.PortSpec) bool { return strings.HasPrefix(key, fmt.Sprintf("%d/", vni)) })
 }
 
 func (a *agent) AddPort(vni encap.VNI, spec api.PortSpec) (api.Port, error) {
@@ -408,7 +440,17 @@ func TestRestart(t *testing.T) {
 	if words := fmt.Sprint(p.agent.words[42]); words != "map[remote:[10.9.0.2] tap:[none] vni:[42]]" {
 		t.Errorf("made again with %s", words)
 	}
-	p.agent.err = errors.New("there is no network namespace")
+	p.agent.err = errors.New("too many open files")
+	p.restart()
+	if len(p.agent.ports) != 0 {
+		t.Errorf("ports %v", p.agent.ports)
+	}
+	p.agent.err = nil
+	p.restart() // what failed then need not now
+	if len(p.agent.ports) != 1 {
+		t.Errorf("ports %v", p.agent.ports)
+	}
+	p.agent.err = fmt.Errorf("no network namespace: %w", api.ErrNotFound)
 	p.restart()
 	p.agent.err = nil
 	p.restart() // and by now it is not tried any more
@@ -416,6 +458,8 @@ func TestRestart(t *testing.T) {
 		t.Errorf("ports %v", p.agent.ports)
 	}
 	p.asks("NetworkDriver.Leave", joinBody, "{}")
+	p.refuses("NetworkDriver.Join", joinBody, "is not known")
+	p.asks("NetworkDriver.CreateEndpoint", endpointBody, `{"Interface":{"MacAddress":"02:42:0a:01:00:05"}}`)
 	p.post("NetworkDriver.Join", joinBody)
 	delete(p.agent.ports, "42/0123456789ab")
 	p.agent.events <- api.Event{Kind: api.EventPortGone, VNI: 42, Port: "0123456789ab"}
@@ -518,5 +562,106 @@ func TestSwarm(t *testing.T) {
 	_, two := newPlugin(t, nil).post("NetworkDriver.AllocateNetwork", `{"NetworkID": "n9"}`)
 	if one != two || !strings.Contains(one, `"vni":"`) {
 		t.Errorf("two managers chose %s and %s", one, two)
+	}
+}
+
+// While the agent is down, engines cannot tell it of containers that end. Their places and
+// their addresses are free again when it is back.
+func TestCollected(t *testing.T) {
+	p := newPlugin(t, nil)
+	pool := `{"PoolID": "10.1.0.0/24"`
+	p.asks("IpamDriver.RequestPool", `{"Pool": "10.1.0.0/24"}`, `{"PoolID":"10.1.0.0/24","Pool":"10.1.0.0/24","Data":{}}`)
+	p.create(`"vni": "42"`)
+	p.asks("IpamDriver.RequestAddress", pool+`, "Address": "10.1.0.5"}`, `{"Address":"10.1.0.5/24","Data":{}}`)
+	p.asks("NetworkDriver.CreateEndpoint", endpointBody, `{"Interface":{"MacAddress":"02:42:0a:01:00:05"}}`)
+	p.post("NetworkDriver.Join", joinBody)
+	p.restart()
+	p.refuses("IpamDriver.RequestAddress", pool+`, "Address": "10.1.0.5"}`, "taken")
+	p.agent.err = fmt.Errorf("no network namespace: %w", api.ErrNotFound)
+	p.restart()
+	p.agent.err = nil
+	if len(p.agent.up) != 0 {
+		t.Errorf("others know of %v", p.agent.up)
+	}
+	p.asks("IpamDriver.RequestAddress", pool+`, "Address": "10.1.0.5"}`, `{"Address":"10.1.0.5/24","Data":{}}`)
+}
+
+// Of a VNI that is somebody else's by now, a network's containers are kept off, whoever they
+// are and however it is sealed; and who removes the one does not take the other down.
+func TestNotOurs(t *testing.T) {
+	p := newPlugin(t, nil)
+	p.create(`"vni": "42", "sealed": ""`)
+	p.asks("NetworkDriver.CreateEndpoint", endpointBody, `{"Interface":{"MacAddress":"02:42:0a:01:00:05"}}`)
+	p.post("NetworkDriver.Join", joinBody)
+	other := api.Words{"vni": {"42"}}
+	p.driver.Close()
+	p.agent.words, p.agent.ports = map[encap.VNI]api.Words{42: other}, map[string]api.PortSpec{}
+	p.open() // after a restart, with a file that has one of that VNI
+	p.refuses("NetworkDriver.Join", joinBody, "exists, and is no engine's")
+	if len(p.agent.ports) != 0 {
+		t.Errorf("ports %v on another's network", p.agent.ports)
+	}
+	p.asks("NetworkDriver.DeleteNetwork", joinBody, "{}")
+	if len(p.agent.words) != 1 {
+		t.Error("another's network was taken down")
+	}
+}
+
+// A network that is not there is made when a container joins: it may have been impossible at
+// the start, or others took it down.
+func TestMadeWhenNeeded(t *testing.T) {
+	p := newPlugin(t, nil)
+	p.create(`"vni": "42", "sealed": ""`)
+	p.asks("NetworkDriver.CreateEndpoint", endpointBody, `{"Interface":{"MacAddress":"02:42:0a:01:00:05"}}`)
+	joined := `{"InterfaceName":{"SrcName":"vx0123456789ab","DstPrefix":"eth"},"DisableGatewayService":false}`
+	p.asks("NetworkDriver.Join", joinBody, joined)
+	p.agent.upErr = errors.New("no such device")
+	p.restart()
+	p.refuses("NetworkDriver.Join", joinBody, "no such device")
+	p.agent.upErr = nil
+	p.asks("NetworkDriver.Join", joinBody, joined)
+	p.agent.takeDown(t, 42)
+	p.asks("NetworkDriver.Join", joinBody, joined)
+	if got := fmt.Sprint(p.agent.words[42]); got != "map[sealed:[true] tap:[none] vni:[42]]" {
+		t.Errorf("made again with %s", got)
+	}
+}
+
+// An engine that was killed while it made a network does not know it. Once somebody has taken
+// that down, its VNI is free.
+func TestEngineForgot(t *testing.T) {
+	p := newPlugin(t, nil)
+	p.create(`"vni": "42"`)
+	p.refuses("NetworkDriver.CreateNetwork", networkBody("n2", `"vni": "42"`), "n1")
+	p.agent.takeDown(t, 42)
+	p.asks("NetworkDriver.CreateNetwork", networkBody("n2", `"vni": "42"`), "{}")
+	p.restart()
+	if len(p.agent.words) != 1 {
+		t.Errorf("networks %v", p.agent.words)
+	}
+	p.asks("NetworkDriver.DeleteNetwork", `{"NetworkID": "n1"}`, "{}")
+	if len(p.agent.words) != 1 {
+		t.Error("the network that took its place was taken down")
+	}
+}
+
+// Docker's address manager does not know what ours gave out, nor ours what that did.
+func TestTwoManagers(t *testing.T) {
+	for _, oursFirst := range []bool{true, false} {
+		p := newPlugin(t, nil)
+		first := strings.ReplaceAll(networkBody("n1", `"vni": "42"`), "10.1.0.", "10.1.1.")
+		pool := func() {
+			p.asks("IpamDriver.RequestPool", `{"Pool": "10.1.0.0/16"}`, `{"PoolID":"10.1.0.0/16","Pool":"10.1.0.0/16","Data":{}}`)
+		}
+		second := strings.ReplaceAll(networkBody("n2", `"vni": "43"`), "10.1.0.0/24", "10.1.0.0/16")
+		if oursFirst {
+			pool()
+			first, second = second, first
+		}
+		p.asks("NetworkDriver.CreateNetwork", first, "{}")
+		if !oursFirst {
+			pool()
+		}
+		p.refuses("NetworkDriver.CreateNetwork", second, "subnets overlap: the engine's network n")
 	}
 }

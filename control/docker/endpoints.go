@@ -141,6 +141,12 @@ func (d *Driver) join(q joinRequest) (joined, error) {
 			return joined{}, err
 		}
 	}
+	d.mu.Lock()
+	err = d.ensure(q.NetworkID)
+	d.mu.Unlock()
+	if err != nil {
+		return joined{}, err
+	}
 	device := "vx" + short(q.EndpointID) // until it has its name in the container
 	port, err := d.agent.AddPort(n.VNI, api.PortSpec{Name: short(q.EndpointID), Device: device, MAC: e.MAC, Handover: true})
 	if err != nil {

@@ -37,14 +37,15 @@ func (d *Driver) createNetwork(q createNetwork) (reply nothing, err error) {
 	if d.state.Networks[q.NetworkID] != nil {
 		return reply, nil // it asked before, and did not hear the answer
 	}
-	if err := d.checkRoutes(n.Subnets); err != nil {
+	if err := d.checkSubnets(n); err != nil {
 		return reply, err
 	}
 	held, err := d.agent.Hold(d.state.wordsOf(n))
 	if err != nil {
-		return reply, err
+		return reply, d.whose(n.VNI, err)
 	}
 	err = d.change(func(s *state) error {
+		s.forgetVNI(n.VNI)
 		s.Networks[q.NetworkID] = n
 		return nil
 	})
@@ -53,6 +54,49 @@ func (d *Driver) createNetwork(q createNetwork) (reply nothing, err error) {
 	}
 	d.held[q.NetworkID] = held
 	return reply, nil
+}
+
+// whose says of a network that is there already whom it belongs to.
+func (d *Driver) whose(vni encap.VNI, err error) error {
+	if _, gone := d.agent.Network(vni); gone != nil || !errors.Is(err, api.ErrExists) {
+		return err
+	}
+	for id, n := range d.state.Networks {
+		if n.VNI == vni && d.has(id) {
+			return fmt.Errorf("%w, for the engine's network %s; choose another with -o vni=N, or, if docker network ls has none of that ID, take it down by the API", err, short(id))
+		}
+	}
+	return fmt.Errorf("%w, and is no engine's; choose another with -o vni=N", err)
+}
+
+// has reports whether a network is there that was made for an engine: there may be none, or
+// one of that VNI which is somebody else's. d.mu is held.
+func (d *Driver) has(id string) bool {
+	held, made := d.held[id]
+	if !made {
+		return false
+	}
+	select {
+	case <-held.Gone:
+		return false
+	default:
+		return true
+	}
+}
+
+// ensure makes a network again that is not there, as it could not be made at the start, or was
+// taken down by others. d.mu is held.
+func (d *Driver) ensure(id string) error {
+	n := d.state.Networks[id]
+	if n == nil || d.has(id) {
+		return nil
+	}
+	held, err := d.agent.Hold(d.state.wordsOf(n))
+	if err != nil {
+		return d.whose(n.VNI, err)
+	}
+	d.held[id] = held
+	return nil
 }
 
 func subnets(data ...[]ipamData) (list []netip.Prefix, err error) {
@@ -68,9 +112,23 @@ func subnets(data ...[]ipamData) (list []netip.Prefix, err error) {
 	return list, nil
 }
 
-// checkRoutes says which subnet is one that the host reaches otherwise. Pools of our own
-// were looked at when they were made.
-func (d *Driver) checkRoutes(subnets []netip.Prefix) error {
+// checkSubnets says which subnet is another network's of another address manager, as each
+// knows its own only, or one that the host reaches otherwise. Pools of our own were looked at
+// when they were made.
+func (d *Driver) checkSubnets(n *network) error {
+	ours := func(s netip.Prefix) bool { return d.state.Book.Pools[s.String()] != nil }
+	for id, other := range d.state.Networks {
+		if other.VNI == n.VNI && !d.has(id) {
+			continue // about to be forgotten
+		}
+		for _, s := range n.Subnets {
+			for _, t := range other.Subnets {
+				if s.Overlaps(t) && ours(s) != ours(t) {
+					return fmt.Errorf("subnet %v: %w: the engine's network %s has %v; choose another with --subnet", s, ipam.ErrOverlap, short(id), t)
+				}
+			}
+		}
+	}
 	if d.routes == nil {
 		return nil
 	}
@@ -78,7 +136,7 @@ func (d *Driver) checkRoutes(subnets []netip.Prefix) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range subnets {
+	for _, s := range n.Subnets {
 		if d.state.Book.Pools[s.String()] != nil {
 			continue
 		}
@@ -100,29 +158,32 @@ func (d *Driver) deleteNetwork(q networkID) (reply nothing, err error) {
 	if n == nil {
 		return reply, nil
 	}
-	for id, e := range d.state.Endpoints {
-		if e.Network != q.NetworkID {
-			continue
+	if d.has(q.NetworkID) {
+		if err := d.clear(q.NetworkID, n); err != nil {
+			return reply, err
 		}
-		if err := d.agent.RemovePort(n.VNI, short(id)); err != nil && !errors.Is(err, api.ErrNotFound) {
+		if err := d.held[q.NetworkID].Remove(); err != nil {
 			return reply, err
 		}
 	}
-	if held, made := d.held[q.NetworkID]; made {
-		if err := held.Remove(); err != nil {
-			return reply, err
-		}
-		delete(d.held, q.NetworkID)
-	}
+	delete(d.held, q.NetworkID)
 	return reply, d.change(func(s *state) error {
-		delete(s.Networks, q.NetworkID)
-		for id, e := range s.Endpoints {
-			if e.Network == q.NetworkID {
-				delete(s.Endpoints, id)
-			}
-		}
+		s.forgetNetwork(q.NetworkID)
 		return nil
 	})
+}
+
+// clear takes off what ports are left of a network's containers. d.mu is held.
+func (d *Driver) clear(id string, n *network) error {
+	for endpoint, e := range d.state.Endpoints {
+		if e.Network != id {
+			continue
+		}
+		if err := d.agent.RemovePort(n.VNI, short(endpoint)); err != nil && !errors.Is(err, api.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
 }
 
 // allocateNetwork chooses, on a manager of a swarm, what all its nodes need to agree on.
@@ -174,8 +235,8 @@ func (d *Driver) discovered(q discovery, keep func([]netip.Addr, netip.Addr) []n
 	if err != nil {
 		return err
 	}
-	for _, n := range d.state.Networks {
-		if !n.Discovered {
+	for id, n := range d.state.Networks {
+		if !n.Discovered || !d.has(id) {
 			continue
 		}
 		if err := change(n.VNI, addr); err != nil && !errors.Is(err, already) {

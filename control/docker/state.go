@@ -51,6 +51,22 @@ func (s *state) init() {
 	}
 }
 
+// forgetNetwork forgets a network, and what is left of its endpoints.
+func (s *state) forgetNetwork(id string) {
+	delete(s.Networks, id)
+	maps.DeleteFunc(s.Endpoints, func(_ string, e *endpoint) bool { return e.Network == id })
+}
+
+// forgetVNI forgets the networks with a VNI of which there is none: an engine that was killed
+// while it made one does not know it.
+func (s *state) forgetVNI(vni encap.VNI) {
+	for id, n := range s.Networks {
+		if n.VNI == vni {
+			s.forgetNetwork(id)
+		}
+	}
+}
+
 // check says what a state lacks that somebody else has written.
 func (s *state) check() error {
 	for id, n := range s.Networks {
