@@ -38,7 +38,10 @@ func TestDocker(t *testing.T) {
 		{"Mistakes", dockerMistakes},
 		{"Fifty", dockerFifty},
 		{"AgentKilled", dockerAgentKilled},
+		{"EndedMeanwhile", dockerEndedMeanwhile},
 		{"EngineKilled", dockerEngineKilled},
+		{"LiveRestore", dockerLiveRestore},
+		{"BothKilled", dockerBothKilled},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			a.t, b.t = t, t
@@ -325,15 +328,7 @@ func dockerFifty(t *testing.T, a, b *engine) {
 	}
 	a.removeAll("lab")
 	b.removeAll("lab")
-	for _, e := range []*engine{a, b} {
-		var left struct{ Networks, Endpoints map[string]any }
-		text, err := os.ReadFile(e.dir + "/state/docker.json")
-		check(t, err)
-		check(t, json.Unmarshal(text, &left))
-		if len(left.Networks)+len(left.Endpoints) != 0 {
-			t.Errorf("kept is\n%s", text)
-		}
-	}
+	expectNothingKept(t, a, b)
 }
 
 // An agent that was killed puts the containers on their networks again that still run.
@@ -397,4 +392,84 @@ func dockerEngineKilled(t *testing.T, a, b *engine) {
 	if len(n.Networks) != 0 {
 		t.Errorf("networks %+v stay", n.Networks)
 	}
+}
+
+// A container that is removed while the agent is down leaves nothing, though its engine cannot
+// tell: its address is free, and the network can be removed.
+func dockerEndedMeanwhile(t *testing.T, a, b *engine) {
+	labNetwork(a, b, 42)
+	a.run("one", "--network", "lab", "--ip", "10.42.1.9")
+	b.run("two", "--network", "lab")
+	b.reaches("two", "10.42.1.9")
+	a.vxtap.kill()
+	a.docker("rm", "-f", "one")
+	a.startVXTAP()
+	a.run("three", "--network", "lab", "--ip", "10.42.1.9")
+	b.reaches("two", "10.42.1.9")
+	a.removeAll("lab")
+	b.removeAll("lab")
+	expectNothingKept(t, a, b)
+}
+
+// expectNothingKept holds that nothing of any network is kept for later.
+func expectNothingKept(t *testing.T, engines ...*engine) {
+	t.Helper()
+	for _, e := range engines {
+		var left struct {
+			Networks, Endpoints map[string]any
+			Book                struct{ Pools map[string]any }
+		}
+		text, err := os.ReadFile(e.dir + "/state/docker.json")
+		check(t, err)
+		check(t, json.Unmarshal(text, &left))
+		if len(left.Networks)+len(left.Endpoints)+len(left.Book.Pools) != 0 {
+			t.Errorf("kept is\n%s", text)
+		}
+	}
+}
+
+// An engine that is restarted, or killed, under live containers leaves them on the network, and
+// so does the agent while there is no engine.
+func dockerLiveRestore(t *testing.T, a, b *engine) {
+	a.stopDockerd()
+	a.startDockerd("--live-restore")
+	labNetwork(a, b, 42)
+	a.run("one", "--network", "lab", "--ip", "10.42.1.9")
+	b.run("two", "--network", "lab")
+	b.reaches("two", "10.42.1.9")
+	for _, end := range []func(){a.stopDockerd, a.killDockerd} {
+		end()
+		b.reaches("two", "10.42.1.9")
+		a.vxtap.kill()
+		a.startVXTAP()
+		b.reaches("two", "10.42.1.9")
+		a.startDockerd("--live-restore")
+		b.reaches("two", "10.42.1.9")
+		a.reaches("one", b.address("two", "lab"))
+		a.refused("taken", "run", "--network", "lab", "--ip", "10.42.1.9", "bb:1", "/bin/sleep", "1")
+	}
+	a.removeAll("lab")
+	b.removeAll("lab")
+	expectNothingKept(t, a, b)
+	a.stopDockerd()
+	a.startDockerd()
+}
+
+// A host that lost power: agent and engine were killed, and no container runs.
+func dockerBothKilled(t *testing.T, a, b *engine) {
+	labNetwork(a, b, 42)
+	a.run("one", "--network", "lab", "--ip", "10.42.1.9")
+	pid, err := strconv.Atoi(a.docker("inspect", "-f", "{{.State.Pid}}", "one"))
+	check(t, err)
+	a.killDockerd()
+	a.vxtap.kill()
+	check(t, syscall.Kill(pid, syscall.SIGKILL))
+	a.startVXTAP()
+	a.startDockerd()
+	a.docker("start", "one")
+	b.run("two", "--network", "lab")
+	b.reaches("two", "10.42.1.9")
+	a.removeAll("lab")
+	b.removeAll("lab")
+	expectNothingKept(t, a, b)
 }

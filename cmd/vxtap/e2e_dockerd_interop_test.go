@@ -108,11 +108,12 @@ func (e *engine) startVXTAP() {
 	e.vxtap.waitLog("\tready\t")
 }
 
-// startDockerd starts the engine and waits until it answers.
-func (e *engine) startDockerd() {
+// startDockerd starts the engine, perhaps with more flags, and waits until it answers.
+func (e *engine) startDockerd(flags ...string) {
 	e.t.Helper()
 	line := append(e.inside(), "dockerd", "--data-root", e.dir+"/data", "--exec-root", "/run/docker",
 		"--pidfile", e.dir+"/run/dockerd.pid", "-H", "unix://"+e.dir+"/docker.sock", "--bip", "10.201.0.1/24", "--ip6tables=false")
+	line = append(line, flags...)
 	log, err := os.OpenFile(e.dir+"/dockerd.log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	check(e.t, err)
 	defer log.Close()
@@ -129,6 +130,13 @@ func (e *engine) startDockerd() {
 		_, err := e.try("version")
 		return err == nil
 	})
+}
+
+// stopDockerd ends the engine as a service manager does.
+func (e *engine) stopDockerd() {
+	e.t.Helper()
+	check(e.t, e.dockerd.Process.Signal(syscall.SIGTERM))
+	<-e.exited
 }
 
 // killDockerd ends the engine without a chance to clean up.
@@ -233,8 +241,7 @@ func (e *engine) removeAll(networks ...string) {
 			// Docker 20.10 may miscount endpoints that come and go at the same time, and
 			// counts anew when it starts ("Fixing inconsistent endpoint_cnt").
 			e.t.Logf("the engine is started anew, as it has miscounted: %v", err)
-			check(e.t, e.dockerd.Process.Signal(syscall.SIGTERM))
-			<-e.exited
+			e.stopDockerd()
 			e.startDockerd()
 			_, err = e.try("network", "rm", n)
 		}
