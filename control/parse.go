@@ -1,6 +1,7 @@
 package control
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -72,6 +73,32 @@ func ParseAddress(s string) (netip.Prefix, error) {
 		return netip.Prefix{}, fmt.Errorf("bad address %q: want one with its prefix length, like 192.168.77.1/24", s)
 	}
 	return p, nil
+}
+
+// ParseRoute parses TO=GATEWAY, or TO alone for destinations on the link. TO is a prefix, or
+// default, which is that of the gateway's family.
+func ParseRoute(s string) (r api.Route, err error) {
+	to, via, gated := strings.Cut(s, "=")
+	if gated {
+		if r.Via, err = netip.ParseAddr(via); err != nil {
+			return api.Route{}, fmt.Errorf("bad gateway %q of route %q: want an IP address, as in default=192.168.77.1", via, s)
+		}
+		r.Via = r.Via.Unmap()
+	}
+	switch {
+	case to == "default" && gated:
+		r.To = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+		if r.Via.Is6() {
+			r.To = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+		}
+		return r, nil
+	case to == "default":
+		return api.Route{}, errors.New("bad route default: name its gateway, as in default=192.168.77.1")
+	}
+	if r.To, err = netip.ParsePrefix(to); err != nil {
+		return api.Route{}, fmt.Errorf("bad route %q: want TO=GATEWAY, as in 10.0.0.0/8=192.168.77.1 or default=192.168.77.1", s)
+	}
+	return r, nil
 }
 
 // ParseDeviceMAC parses the address of a device, which is not that of a group, and not

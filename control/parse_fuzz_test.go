@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vxtap/vxtap/control"
+	"github.com/vxtap/vxtap/control/api"
 	"github.com/vxtap/vxtap/crypto"
 	"github.com/vxtap/vxtap/encap"
 )
@@ -35,6 +36,12 @@ func FuzzParse(f *testing.F) {
 		if _, err := control.ParseReservedBits(word); err != nil {
 			oneLine(t, err)
 		}
+		again(t, word, control.ParseRoute, func(r api.Route) (string, bool) {
+			if !r.Via.IsValid() {
+				return r.To.String(), r.To.IsValid()
+			}
+			return r.To.String() + "=" + r.Via.String(), r.To.IsValid()
+		})
 		if e, err := control.ParseStaticEntry(word); err != nil {
 			oneLine(t, err)
 		} else if e.MAC.IsZero() || !e.Remote.Addr().IsValid() {

@@ -212,8 +212,9 @@ func absolutePath(s string) (string, error) {
 	return filepath.Abs(s)
 }
 
-// absoluteNamespace does so for a namespace, but for names that are not paths.
-func absoluteNamespace(s string) (string, error) {
+// AbsoluteNamespace turns the path of a network namespace into one from the root on, as an
+// agent in another directory may read it. Names that are not paths stay.
+func AbsoluteNamespace(s string) (string, error) {
 	if !strings.Contains(s, "/") {
 		return s, nil
 	}

@@ -100,8 +100,8 @@ func sealWords() []Word {
 
 func driverWords() []Word {
 	return []Word{
-		ofNetwork("netns", "NAME|PATH", "", "network namespace for the TAP, by name or path", absoluteNamespace,
-			func(n *NetworkSpec) *string { return &n.Port.NetNS }).naming(absoluteNamespace),
+		ofNetwork("netns", "NAME|PATH", "", "network namespace for the TAP, by name or path", AbsoluteNamespace,
+			func(n *NetworkSpec) *string { return &n.Port.NetNS }).naming(AbsoluteNamespace),
 		ofNode("queues", "N", "", fmt.Sprintf("workers in each direction, 1 to %d (default the CPUs it may use, at most 8)", MaxQueues), ParseQueues,
 			func(n *NodeSpec) *int { return &n.Queues }),
 		ofNode("offload", strings.Join(offloadWords[:], "|"), "auto", "what is left to the kernel: all it can, only the TAP's or the UDP sockets' part, nothing; off uses the portable drivers, a frame a system call", ParseOffload,

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -285,4 +286,54 @@ func TestPortGone(t *testing.T) {
 	ping(t, in[0], "192.168.77.1")
 	v.addPort(api.PortSpec{Name: "c1", Device: "eth0", NetNS: in[1].Path(), Addresses: prefixes("192.168.77.5/24")})
 	ping(t, in[1], "192.168.77.4")
+}
+
+// The commands put a namespace on a network that has no device of its own, say so, and take it
+// off again. What cannot be is said in one line.
+func TestPortCommands(t *testing.T) {
+	t.Parallel()
+	a, _ := newPair(t, netlab.LinkConfig{})
+	in := containers(t, 2)
+	v := startVXTAP(t, a, "--vni", "42", "--local", "10.9.0.1", "--tap", "none")
+	port := func(args ...string) result {
+		return vxtap(t.Context(), v.socket, append([]string{"port"}, args...)...)
+	}
+	var names []string
+	for i, c := range in {
+		r := port("add", "--netns", c.Path(), "--device", "eth0", "--address", fmt.Sprintf("192.168.77.%d/24", i+1), "--route", "default=192.168.77.9", "--name", fmt.Sprint("c", i))
+		names = append(names, strings.TrimSpace(r.stdout))
+		if r.code != exitDone || names[i] != fmt.Sprint("c", i) {
+			t.Fatalf("exit code %d, %q, %q", r.code, r.stdout, r.stderr)
+		}
+	}
+	ping(t, in[0], "192.168.77.2")
+	var shown []struct {
+		VNI         int
+		Name, NetNS string
+		Added       bool
+	}
+	r := port("show", "--network", "42", "--json")
+	if err := json.Unmarshal([]byte(r.stdout), &shown); err != nil || len(shown) != 2 || shown[1].NetNS != in[1].Path() || !shown[1].Added {
+		t.Errorf("%v: shown are %s", err, r.stdout)
+	}
+	for says, args := range map[string][]string{
+		"eth0 already exists":             {"add", "--netns", in[0].Path(), "--device", "eth0", "--name", "other"},
+		"there is no network namespace":   {"add", "--netns", "nowhere", "--device", "eth0"},
+		"port x on network 42: not found": {"del", "x"},
+		"network 43: not found":           {"del", "x", "--network", "43"},
+		"no network 43":                   {"show", "--network", "43"},
+	} {
+		if r := port(args...); r.code != exitFailed || strings.Count(r.stderr, "\n") != 1 || !strings.Contains(r.stderr, says) {
+			t.Errorf("port %s: exit code %d, %q, want %q", strings.Join(args, " "), r.code, r.stderr, says)
+		}
+	}
+	for i, name := range names {
+		if r := port("del", name); r.code != exitDone {
+			t.Errorf("port del %s: %q", name, r.stderr)
+		}
+		if left := interfaces(t, in[i]); slices.Contains(left, "eth0") {
+			t.Errorf("interfaces %q stay", left)
+		}
+	}
+	v.expectPorts()
 }

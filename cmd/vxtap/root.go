@@ -45,6 +45,7 @@ func newRoot(e *env) *cobra.Command {
 		newReloadCommand(e),
 		newConfigCommand(e),
 		newShowCommand(e),
+		newPortCommand(e),
 		newFDBCommand(e),
 		newStatsCommand(e),
 		newEventsCommand(e),

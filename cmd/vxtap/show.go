@@ -164,10 +164,7 @@ func describePorts(b *strings.Builder, ports []api.Port) {
 	var notes []string
 	for _, p := range ports {
 		notes = append(notes, p.Notes...)
-		var prefixes, on []string
-		for _, a := range p.Addresses {
-			prefixes = append(prefixes, a.String())
-		}
+		var on []string
 		for _, o := range p.Offloads {
 			if o.InForce {
 				on = append(on, o.Name)
@@ -180,7 +177,7 @@ func describePorts(b *strings.Builder, ports []api.Port) {
 			mac = p.MAC.String()
 		}
 		t.add(p.Name, string(p.Kind)+" "+p.Device, orNone(mac), strconv.Itoa(p.MTU), orNone(p.NetNS), p.Driver,
-			orNone(strings.Join(prefixes, " ")), orNone(strings.Join(on, " ")))
+			orNone(prefixList(&p)), orNone(strings.Join(on, " ")))
 	}
 	t.writeTo(b)
 	off.writeTo(b)

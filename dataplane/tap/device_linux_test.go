@@ -173,7 +173,7 @@ func TestOpenNameTaken(t *testing.T) {
 			if err == nil {
 				d.Close()
 			}
-			if !errors.Is(err, tap.ErrExists) || !strings.Contains(err.Error(), "interface "+name+" already exists; choose another with --tap, or remove it") {
+			if !errors.Is(err, tap.ErrExists) || !strings.Contains(err.Error(), "interface "+name+" already exists; choose another name (--tap, or --device of a port), or remove it") {
 				t.Errorf("portable %v, %s: %v", portable, name, err)
 			}
 			if !h.hasLink(name) {

@@ -112,5 +112,5 @@ func attachError(name string, err error) error {
 
 // nameTaken is the refusal to touch an interface that is not ours.
 func nameTaken(name string, err error) error {
-	return refuse(ErrExists, err, "interface %s already exists; choose another with --tap, or remove it", name)
+	return refuse(ErrExists, err, "interface %s already exists; choose another name (--tap, or --device of a port), or remove it", name)
 }
