@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,7 @@ type Agent struct {
 
 	mu       sync.Mutex // also held while a network or port comes or goes
 	networks map[encap.VNI]*network
+	closed   bool // nothing is to be added any more
 }
 
 // network is what the agent keeps of one that runs.
@@ -111,6 +113,9 @@ func (a *Agent) AddNetwork(spec NetworkSpec) error {
 
 // add is AddNetwork; a.mu is held.
 func (a *Agent) add(spec NetworkSpec, from origin) (*network, error) {
+	if a.closed {
+		return nil, errClosed
+	}
 	if err := spec.Check(a.node); err != nil {
 		return nil, err
 	}
@@ -226,8 +231,15 @@ func (a *Agent) Wait(ctx context.Context) error {
 	}
 }
 
-// Close carries what is waiting, and removes what the agent made.
+// errClosed is for who asks an agent that is being closed.
+var errClosed = fmt.Errorf("the agent ends: %w", net.ErrClosed)
+
+// Close carries what is waiting, and removes what the agent made. Whoever asks it for
+// more meanwhile gets net.ErrClosed.
 func (a *Agent) Close() error {
+	a.mu.Lock()
+	a.closed = true
+	a.mu.Unlock()
 	var err error
 	for _, e := range a.endpoints {
 		e.follower.stop()

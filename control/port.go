@@ -58,6 +58,9 @@ func (a *Agent) AddPort(vni encap.VNI, spec PortSpec) (api.Port, error) {
 
 // addPort is AddPort; a.mu is held.
 func (a *Agent) addPort(n *network, spec PortSpec) (*port, error) {
+	if a.closed {
+		return nil, errClosed
+	}
 	asked := spec
 	spec, err := a.portSpec(&n.spec, spec)
 	if err != nil {
