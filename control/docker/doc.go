@@ -12,5 +12,9 @@
 // containers on their networks again that still run. What an engine asked for twice, or has
 // removed that is not there, is no error: it may have been killed in between, as we may.
 //
+// A container that ended while the agent was down is forgotten at the next start, with its
+// addresses. What an engine that was killed had asked for and not noted itself stays: a network
+// until somebody takes it down, a pool until IpamDriver.ReleasePool names it.
+//
 // Which addresses are whose across hosts is [control.Cluster]'s to say.
 package docker

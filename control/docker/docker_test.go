@@ -665,3 +665,24 @@ func TestTwoManagers(t *testing.T) {
 		p.refuses("NetworkDriver.CreateNetwork", second, "subnets overlap: the engine's network n")
 	}
 }
+
+// Engines of later versions say more than this one knows, and may leave IPv4 out.
+func TestNewerEngine(t *testing.T) {
+	p := newPlugin(t, nil)
+	p.asks("NetworkDriver.CreateNetwork", `{"NetworkID": "n1", "Frobnicate": [1], "Options": {"com.docker.network.enable_ipv4": false,
+		"com.docker.network.enable_ipv6": true, "com.docker.network.later": {"x": 1}, "com.docker.network.generic": {"vni": "42"}},
+		"IPv4Data": null, "IPv6Data": [{"AddressSpace": "x", "Pool": "fd42::/64", "Gateway": "fd42::1/64", "AuxAddresses": {"a": "fd42::9/64"}, "Later": 1}]}`, "{}")
+	p.asks("NetworkDriver.CreateEndpoint", `{"NetworkID": "n1", "EndpointID": "0123456789abcdef", "Options": {"com.docker.network.portmap": []},
+		"Interface": {"Address": "", "AddressIPv6": "fd42::5/64", "MacAddress": "", "Later": true}}`, `{"Interface":{"MacAddress":"`+encap.MACFromAddr(netip.MustParseAddr("fd42::5")).String()+`"}}`)
+	p.asks("NetworkDriver.Join", strings.Replace(joinBody, "{", `{"Options": {"com.docker.network.endpoint.ifname": "x"}, "Later": {},`, 1),
+		`{"InterfaceName":{"SrcName":"vx0123456789ab","DstPrefix":"eth"},"DisableGatewayService":false}`)
+	p.asks("IpamDriver.RequestPool", `{"AddressSpace": "vxtap-local", "Pool": "10.7.0.0/24", "Options": {"a": "b"}, "Exclude": ["10.8.0.0/16"]}`,
+		`{"PoolID":"10.7.0.0/24","Pool":"10.7.0.0/24","Data":{}}`)
+	p.restart()
+	if spec := p.agent.ports["42/0123456789ab"]; fmt.Sprint(spec.Addresses) != "[fd42::5/64]" {
+		t.Errorf("made again as %+v", spec)
+	}
+	if code, _ := p.post("NetworkDriver.GwAllocCheck", "{}"); code != 404 {
+		t.Errorf("a method that is not announced: status %d", code)
+	}
+}
