@@ -11,9 +11,17 @@ import (
 	"github.com/vxtap/vxtap/encap"
 )
 
-// Cluster is what the hosts of a network tell each other about the containers on it. Those
-// who attach containers (package docker, and CNI) ask here and nowhere else. [Agent.Alone]
-// is what there is without a cluster.
+// Cluster is what the hosts of a network tell each other about the containers on it, for those
+// who attach containers: package docker asks here and nowhere else. A CNI plugin is a process
+// of its own, and has to ask by the API: there the place is that of an address plugin
+// (allocator, in package cni), and who takes part is the port that it adds. [Agent.Alone] is
+// what there is without a cluster.
+//
+// Who attaches a container chooses an address from the part of a subnet that he gives out,
+// claims it, and has the container told of once its interface is there. Both are undone in
+// any order, and after a restart EndpointUp is said anew. Methods return when ctx ends, and
+// may be called from any goroutine. What a host that died has claimed is the cluster's to
+// free.
 type Cluster interface {
 	// ClaimAddress makes an address of a network this host's, which it may give to a
 	// container. The error wraps ErrAddressTaken if another host has it.

@@ -464,6 +464,9 @@ func TestRestart(t *testing.T) {
 	delete(p.agent.ports, "42/0123456789ab")
 	p.agent.events <- api.Event{Kind: api.EventPortGone, VNI: 42, Port: "0123456789ab"}
 	p.agent.events <- api.Event{Kind: api.EventReloaded}
+	if len(p.agent.up) != 0 {
+		t.Errorf("others still know of %v", p.agent.up)
+	}
 	p.restart()
 	if len(p.agent.ports) != 0 {
 		t.Errorf("ports %v of a namespace that is gone", p.agent.ports)

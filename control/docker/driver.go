@@ -145,33 +145,43 @@ func (d *Driver) note(e api.Event) {
 	if e.Kind == api.EventPortGone && d.hasPort(e.VNI, e.Port) {
 		return // it has come back meanwhile
 	}
-	err := d.update(func(s *state) error {
-		for id, ep := range s.Endpoints {
-			n := s.Networks[ep.Network]
-			if short(id) != e.Port || n == nil || n.VNI != e.VNI {
-				continue
-			}
-			if e.Kind == api.EventPortMoved {
+	q, n, ep := d.behind(e.VNI, e.Port)
+	if ep.Network == "" || ep.Sandbox == "" {
+		return // somebody else's, or it has left
+	}
+	var err error
+	if e.Kind == api.EventPortGone {
+		err = d.gone(q, n, ep)
+	} else {
+		err = d.update(func(s *state) error {
+			if ep := s.Endpoints[q.EndpointID]; ep != nil {
 				ep.Device = e.Device
-			} else {
-				ep.Sandbox, ep.Device = "", ""
 			}
 			return nil
-		}
-		return errNotOurs
-	})
-	if err != nil && !errors.Is(err, errNotOurs) {
+		})
+	}
+	if err != nil {
 		d.log.Warn("what became of a container's port is not kept", zap.String("port", e.Port), zap.Error(err))
 	}
+}
+
+// behind returns copies of the endpoint whose port that is, and of its network; zero if it is
+// none of ours.
+func (d *Driver) behind(vni encap.VNI, port string) (q endpointID, n network, e endpoint) {
+	d.view(func(s *state) {
+		for id, ep := range s.Endpoints {
+			if on := s.Networks[ep.Network]; short(id) == port && on != nil && on.VNI == vni {
+				q, n, e = endpointID{ep.Network, id}, *on, *ep
+			}
+		}
+	})
+	return q, n, e
 }
 
 func (d *Driver) hasPort(vni encap.VNI, name string) bool {
 	n, err := d.agent.Network(vni)
 	return err == nil && slices.ContainsFunc(n.Ports, func(p api.Port) bool { return p.Name == name })
 }
-
-// errNotOurs says that an event is about somebody else's port, so that nothing is written.
-var errNotOurs = errors.New("none of ours")
 
 func (d *Driver) capabilities(nothing) (capabilities, error) {
 	scope := "local"

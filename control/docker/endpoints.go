@@ -192,6 +192,11 @@ func (d *Driver) takeOff(q endpointID, n network, e endpoint) error {
 	if e.Sandbox == "" {
 		return nil
 	}
+	return d.gone(q, n, e)
+}
+
+// gone notes that a container is on its network no more, and has others know.
+func (d *Driver) gone(q endpointID, n network, e endpoint) error {
 	ctx, cancel := d.patience()
 	defer cancel()
 	if err := d.cluster.EndpointDown(ctx, control.Endpoint{VNI: n.VNI, ID: q.EndpointID, MAC: e.MAC, Addresses: e.Addresses}); err != nil {
