@@ -46,6 +46,14 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%s: %s, want %s", options, got, want)
 		}
 	}
+	// A node with two addresses leaves both out, and the MTU is that of the other's family.
+	two := newPlugin(t, nil)
+	two.agent.second = netip.MustParseAddr("fd09::1")
+	two.restart()
+	two.create(`"vni": "42", "remote": "fd09::1,fd09::2", "com.docker.network.driver.mtu": "1500"`)
+	if got := fmt.Sprint(two.agent.words[42]); got != "map[mtu:[1430] remote:[fd09::2] tap:[none] vni:[42]]" {
+		t.Errorf("on a node of both families: %s", got)
+	}
 	p := newPlugin(t, nil)
 	for options, says := range map[string]string{
 		`"x": "1"`:   `unknown option "x"`,
@@ -199,6 +207,7 @@ func TestSwarm(t *testing.T) {
 	}
 	p.asks("NetworkDriver.DiscoverNew", node("10.9.0.1", true), "{}")
 	p.asks("NetworkDriver.DiscoverNew", node("10.9.0.2", false), "{}")
+	p.asks("NetworkDriver.DiscoverNew", node("fd09::3", false), "{}") // which cannot be one
 	p.create(`"vni": "42"`)
 	p.asks("NetworkDriver.CreateNetwork", networkBody("n2", `"vni": "43", "remote": "10.9.0.7"`), "{}")
 	p.asks("NetworkDriver.DiscoverNew", node("10.9.0.3", false), "{}")

@@ -48,7 +48,7 @@ type Config struct {
 type Driver struct {
 	agent   Agent
 	cluster control.Cluster
-	local   netip.Addr
+	locals  []netip.Addr // one of each family at most
 	swarm   bool
 	log     *zap.Logger
 	routes  func() ([]netip.Prefix, error)
@@ -71,13 +71,17 @@ type Driver struct {
 func Open(cfg Config) (*Driver, error) {
 	d := &Driver{
 		agent: cfg.Agent, cluster: cfg.Cluster, swarm: cfg.Swarm, log: cfg.Logger, routes: cfg.Routes,
-		local:     cfg.Agent.Node().Local,
 		file:      store.NewFile[state](filepath.Join(cfg.Dir, "docker.json")),
 		held:      make(map[string]api.Held),
 		elsewhere: make(map[netip.Addr]struct{}),
 	}
 	if d.log == nil {
 		d.log = zap.NewNop()
+	}
+	node := cfg.Agent.Node()
+	d.locals = []netip.Addr{node.Local}
+	if node.Second != nil {
+		d.locals = append(d.locals, node.Second.Local)
 	}
 	if err := d.load(); err != nil {
 		return nil, fmt.Errorf("docker networks: %w", err)

@@ -25,6 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // agent is one whose networks and ports are names in a map. It is a cluster too, in which
 // others have the addresses of taken.
 type agent struct {
+	second netip.Addr // of the node
 	mu     sync.Mutex
 	words  map[encap.VNI]api.Words
 	ports  map[string]api.PortSpec // by VNI/name
@@ -48,7 +49,13 @@ func newAgent() *agent {
 
 func portKey(vni encap.VNI, name string) string { return fmt.Sprintf("%d/%s", vni, name) }
 
-func (a *agent) Node() api.Node { return api.Node{Local: netip.MustParseAddr("10.9.0.1")} }
+func (a *agent) Node() api.Node {
+	n := api.Node{Local: netip.MustParseAddr("10.9.0.1")}
+	if a.second.IsValid() {
+		n.Second = &api.Endpoint{Local: a.second}
+	}
+	return n
+}
 
 func (a *agent) Hold(w api.Words) (api.Held, error) {
 	a.mu.Lock()

@@ -20,7 +20,7 @@ func (d *Driver) createNetwork(q createNetwork) (reply nothing, err error) {
 	if q.NetworkID == "" {
 		return reply, errors.New("a network without an ID")
 	}
-	r, err := parseNetwork(q.Options, d.local)
+	r, err := parseNetwork(q.Options, d.locals)
 	if err != nil {
 		return reply, err
 	}
@@ -223,7 +223,11 @@ func (d *Driver) discoverDelete(q discovery) (nothing, error) {
 // found. An error of the given kind says that they are so already.
 func (d *Driver) discovered(q discovery, keep func([]netip.Addr, netip.Addr) []netip.Addr, change func(encap.VNI, netip.Addr) error, already error) error {
 	addr, err := netip.ParseAddr(q.DiscoveryData.Address)
-	if addr = addr.Unmap(); !d.swarm || q.DiscoveryType != discoveredNode || q.DiscoveryData.Self || err != nil || addr == d.local {
+	if addr = addr.Unmap(); !d.swarm || q.DiscoveryType != discoveredNode || q.DiscoveryData.Self || err != nil || slices.Contains(d.locals, addr) {
+		return nil
+	}
+	if !slices.ContainsFunc(d.locals, func(local netip.Addr) bool { return local.Is4() == addr.Is4() }) {
+		d.log.Warn("a node of the swarm cannot be reached: give vxtap a --local of its family", zap.Stringer("node", addr))
 		return nil
 	}
 	d.mu.Lock()

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vxtap/vxtap/control"
 	"github.com/vxtap/vxtap/control/api"
 	"github.com/vxtap/vxtap/encap"
 )
@@ -38,8 +39,8 @@ type request struct {
 	internal bool
 }
 
-// parseNetwork reads the options of a network for a node at local.
-func parseNetwork(options map[string]json.RawMessage, local netip.Addr) (r request, err error) {
+// parseNetwork reads the options of a network for a node at those addresses.
+func parseNetwork(options map[string]json.RawMessage, locals []netip.Addr) (r request, err error) {
 	if text, found := options[keyInternal]; found {
 		if err := json.Unmarshal(text, &r.internal); err != nil {
 			return r, fmt.Errorf("bad %s: %w", keyInternal, err)
@@ -61,7 +62,7 @@ func parseNetwork(options map[string]json.RawMessage, local netip.Addr) (r reque
 			return r, err
 		}
 	}
-	return r, r.finish(own, local)
+	return r, r.finish(own, locals)
 }
 
 // option takes one option of a user.
@@ -115,25 +116,34 @@ func truth(value string) (bool, error) {
 
 // finish fills in what follows from several options. The node itself may be among the
 // remotes, so that a network can be described alike on all hosts.
-func (r *request) finish(own map[string]any, local netip.Addr) error {
-	if value, found := own[optionUnderlayMTU]; found {
-		n, err := strconv.Atoi(fmt.Sprint(value))
-		mtu := encap.OverlayMTU(n, local.Is6(), r.words["sealed"] != nil, 0)
-		switch {
-		case err != nil || mtu < encap.MinMTU || mtu > encap.MaxMTU:
-			return fmt.Errorf("option %s: bad MTU %q of the underlay: want a number like 1500", optionUnderlayMTU, value)
-		case r.words["mtu"] != nil:
-			return fmt.Errorf("options mtu and %s: the first is the containers', the second the underlay's; give one", optionUnderlayMTU)
-		}
-		r.words["mtu"] = []string{strconv.Itoa(mtu)}
-	}
+func (r *request) finish(own map[string]any, locals []netip.Addr) error {
+	local := locals[0]
 	for _, remote := range r.remotes {
-		addr, err := netip.ParseAddr(remote)
-		if err == nil && addr.Unmap().WithZone("") == local.WithZone("") {
+		parsed, err := control.ParseRemote(remote)
+		addr := parsed.Addr().WithZone("")
+		if err == nil && parsed.Port() == 0 && slices.ContainsFunc(locals, func(l netip.Addr) bool { return l.WithZone("") == addr }) {
 			continue
+		}
+		for _, l := range locals {
+			if err == nil && l.Is4() == addr.Is4() {
+				local = l // to which the network belongs
+			}
 		}
 		r.words["remote"] = append(r.words["remote"], remote)
 	}
+	value, found := own[optionUnderlayMTU]
+	if !found {
+		return nil
+	}
+	n, err := strconv.Atoi(fmt.Sprint(value))
+	mtu := encap.OverlayMTU(n, local.Is6(), r.words["sealed"] != nil, 0)
+	switch {
+	case err != nil || mtu < encap.MinMTU || mtu > encap.MaxMTU:
+		return fmt.Errorf("option %s: bad MTU %q of the underlay: want a number like 1500", optionUnderlayMTU, value)
+	case r.words["mtu"] != nil:
+		return fmt.Errorf("options mtu and %s: the first is the containers', the second the underlay's; give one", optionUnderlayMTU)
+	}
+	r.words["mtu"] = []string{strconv.Itoa(mtu)}
 	return nil
 }
 
