@@ -219,7 +219,12 @@ func TestSwarm(t *testing.T) {
 	if got := fmt.Sprint(p.agent.words[42]["remote"], p.agent.words[43]["remote"]); got != "[10.9.0.3] [10.9.0.7]" {
 		t.Errorf("remotes %s after a restart", got)
 	}
-	p.asks("NetworkDriver.AllocateNetwork", `{"NetworkID": "n9", "Options": {"vni": "9"}}`, `{"Options":null}`)
+	// What the user asked for is in the answer, too, or the nodes would not hear of it.
+	p.asks("NetworkDriver.AllocateNetwork", `{"NetworkID": "n9", "Options": {"vni": "9", "encrypted": ""}}`, `{"Options":{"encrypted":"","vni":"9"}}`)
+	_, sealed := p.post("NetworkDriver.AllocateNetwork", `{"NetworkID": "n9", "Options": {"encrypted": ""}}`)
+	if !strings.Contains(sealed, `"encrypted":""`) || !strings.Contains(sealed, `"vni":`) {
+		t.Errorf("allocated %s", sealed)
+	}
 	_, one := p.post("NetworkDriver.AllocateNetwork", `{"NetworkID": "n9", "Options": {}}`)
 	_, two := newPlugin(t, nil).post("NetworkDriver.AllocateNetwork", `{"NetworkID": "n9"}`)
 	if one != two || !strings.Contains(one, `"vni":"`) {

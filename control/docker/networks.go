@@ -3,6 +3,7 @@ package docker
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -186,14 +187,15 @@ func (d *Driver) clear(id string, n *network) error {
 	return nil
 }
 
-// allocateNetwork chooses, on a manager of a swarm, what all its nodes need to agree on.
+// allocateNetwork chooses, on a manager of a swarm, what all its nodes need to agree on. Nodes
+// are told the options of the answer, and no others that the user gave.
 func (d *Driver) allocateNetwork(q allocateNetwork) (allocated, error) {
-	for _, option := range []string{"vni", optionVNIs} {
-		if q.Options[option] != "" {
-			return allocated{}, nil
-		}
+	options := map[string]string{}
+	maps.Copy(options, q.Options)
+	if options["vni"] == "" && options[optionVNIs] == "" {
+		options["vni"] = strconv.Itoa(int(vniOf(q.NetworkID)))
 	}
-	return allocated{map[string]string{"vni": strconv.Itoa(int(vniOf(q.NetworkID)))}}, nil
+	return allocated{options}, nil
 }
 
 // discoverNew takes a node that joined the engine's swarm for a remote of the networks that
