@@ -6,6 +6,7 @@ BENCH     ?= .
 SOAK      ?= 10m
 ROUNDS    ?= 5
 PLUGIN    ?= vxtap
+SECRETS   ?=
 ARGS      ?=
 
 # Go would ask git about a tree that may be another user's, and fail; the version
@@ -20,10 +21,11 @@ help: ## this list
 build: ## the static binary ./vxtap
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(if $(VERSION),-X main.version=$(VERSION))' -o vxtap ./cmd/vxtap
 
-docker-plugin: build ## a managed plugin for Docker swarms, on the engine of this host (PLUGIN=vxtap)
+docker-plugin: build ## a managed plugin for Docker swarms, on the engine of this host (PLUGIN=vxtap SECRETS=/etc/vxtap)
 	@rm -rf .ci/bin/plugin && mkdir -p .ci/bin
-	cmd/vxtap/dockerplugin/build ./vxtap .ci/bin/plugin
+	cmd/vxtap/dockerplugin/build ./vxtap .ci/bin/plugin $(SECRETS)
 	docker plugin create $(PLUGIN) .ci/bin/plugin
+	@rm -rf .ci/bin/plugin
 
 demo: build ## two hosts on this machine and an overlay between them (ARGS="--hosts 3 --ipv6")
 	@./vxtap demo $(ARGS)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vxtap/vxtap/crypto"
 	"github.com/vxtap/vxtap/dataplane/netlab"
 )
 
@@ -16,12 +17,12 @@ import (
 func (e *engine) managed(dir string) {
 	e.t.Helper()
 	e.docker("plugin", "create", "vxtap", dir)
-	e.docker("plugin", "set", "vxtap", "args=--local "+e.local)
+	e.docker("plugin", "set", "vxtap", "args=--local "+e.local+" --psk-file /etc/vxtap/psk")
 	e.docker("plugin", "enable", "vxtap")
 }
 
 // A swarm of two engines, for which sockets are no plugins: its nodes find each other, and a
-// service of two replicas has its containers on one network.
+// service of two replicas has its containers on one sealed network, whose secret is the plugins'.
 func TestDockerSwarm(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -30,7 +31,9 @@ func TestDockerSwarm(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build vxtap: %v: %s", err, out)
 	}
-	if out, err := exec.Command(filepath.Join("dockerplugin", "build"), dir+"/vxtap", dir+"/plugin").CombinedOutput(); err != nil {
+	secrets := filepath.Dir(secretFile(t, crypto.PrivateKey{9}.Base64()))
+	check(t, os.Rename(filepath.Join(secrets, "secret"), filepath.Join(secrets, "psk")))
+	if out, err := exec.Command(filepath.Join("dockerplugin", "build"), dir+"/vxtap", dir+"/plugin", secrets).CombinedOutput(); err != nil {
 		t.Fatalf("lay the plugin out: %v: %s", err, out)
 	}
 	a, b := newEnginesWith(t, netlab.LinkConfig{}, func(*engine) {})
@@ -40,7 +43,7 @@ func TestDockerSwarm(t *testing.T) {
 	// The engines' own overlays want another port: 4789 is ours.
 	a.docker("swarm", "init", "--advertise-addr", a.local, "--data-path-port", "7789")
 	b.docker("swarm", "join", "--advertise-addr", b.local, "--token", a.docker("swarm", "join-token", "-q", "worker"), a.local+":2377")
-	a.docker("network", "create", "-d", "vxtap:latest", "--attachable", "--subnet", "10.44.0.0/24", "lab")
+	a.docker("network", "create", "-d", "vxtap:latest", "--attachable", "--subnet", "10.44.0.0/24", "-o", "encrypted", "lab")
 	a.docker("service", "create", "--detach", "--no-resolve-image", "--name", "pair", "--network", "lab", "--replicas", "2",
 		"--replicas-max-per-node", "1", "--endpoint-mode", "dnsrr", "bb:1", "/bin/sleep", "100000")
 	one, two := a.replica(), b.replica()
@@ -51,6 +54,10 @@ func TestDockerSwarm(t *testing.T) {
 	b.reaches(two, a.address(one, "lab"))
 	if x, y := a.address(one, "lab"), b.address(two, "lab"); x == y || !strings.HasPrefix(x, "10.44.0.") {
 		t.Errorf("addresses %s and %s", x, y)
+	}
+	mtu, err := a.in(one, "/bin/cat", "/sys/class/net/eth0/mtu")
+	if err != nil || mtu != "1418" {
+		t.Errorf("MTU %s of a sealed network, %v", mtu, err)
 	}
 	// The plugin is started anew under the containers.
 	a.docker("plugin", "disable", "-f", "vxtap")
