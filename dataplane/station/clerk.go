@@ -70,9 +70,11 @@ func (s *Station) stalled() bool {
 
 // attend does what is due, and returns after how long there is more.
 func (s *Station) attend() time.Duration {
-	switch fresh, any := s.outlook(); {
-	case fresh && s.readings.take(time.Now()), any && time.Since(s.desk.asOf) >= planPeriod:
+	fresh, any := s.outlook()
+	switch age := time.Since(s.desk.asOf); {
+	case fresh && s.readings.take(time.Now()), any && age >= planPeriod, s.doubted.Load() && age >= planToAnswer:
 		s.orderReading()
+		s.doubted.Store(false)
 	}
 	s.mu.Lock()
 	defer s.unlock()
@@ -83,14 +85,22 @@ func (s *Station) attend() time.Duration {
 		if !n.due.After(now) {
 			s.turn(n, now)
 		}
-		if n.due.Before(next) {
-			next = n.due
-		}
+		next = earlier(next, n.due)
 	}
-	if s.table.n == 0 {
+	switch doubted := s.doubted.Load(); {
+	case s.table.n == 0 && !doubted:
 		return idle
+	case doubted: // once what is known is older
+		next = earlier(next, s.desk.asOf.Add(planToAnswer))
 	}
 	return max(time.Until(next), time.Millisecond)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // outlook reports whether somebody is about to be asked for the first time, and whether

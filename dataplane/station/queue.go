@@ -174,18 +174,49 @@ func (s *Station) judge(f *encap.Frame) passage {
 	if dst := eth.Dst(); dst != s.mac && !dst.IsMulticast() {
 		return toOther
 	}
-	switch eth.Type() {
-	case encap.EtherTypeIPv4:
-		return toDevice
-	case encap.EtherTypeIPv6:
-		if encap.IsND(f.Data[encap.EthernetSize:]) {
-			return toClerk
-		}
-		return toDevice
-	case encap.EtherTypeARP:
+	packet := f.Data[encap.EthernetSize:]
+	switch kind := eth.Type(); {
+	case kind == encap.EtherTypeARP, kind == encap.EtherTypeIPv6 && encap.IsND(packet):
 		return toClerk
+	case kind != encap.EtherTypeIPv4 && kind != encap.EtherTypeIPv6:
+		return toNone
+	case eth.Dst().IsMulticast() && s.isOthers(kind, packet):
+		return toOther
 	}
-	return toNone
+	return toDevice
+}
+
+// isOthers reports whether a packet that came to all stations, or to a group, is for one host
+// that is not this one. An Ethernet interface tells its system how a frame was addressed, which
+// then neither forwards such a packet nor sends an ICMP error (RFC 1812 section 5.3.4, RFC 1122
+// section 3.3.6). A TUN cannot tell: every router with one would bring it back to the wire.
+func (s *Station) isOthers(kind uint16, packet []byte) bool {
+	var dst netip.Addr
+	const groups4, group6 = 224, 0xff // the broadcast address is among the former
+	switch {
+	case kind == encap.EtherTypeIPv4 && len(packet) >= encap.IPv4MinSize:
+		b := encap.IPv4(packet).Dst()
+		if b[0] >= groups4 {
+			return false
+		}
+		dst = netip.AddrFrom4(b)
+	case kind == encap.EtherTypeIPv6 && len(packet) >= encap.IPv6Size:
+		b := encap.IPv6(packet).Dst()
+		if b[0] == group6 {
+			return false
+		}
+		dst = netip.AddrFrom16(b)
+	default:
+		return false // no packet, which the system finds out
+	}
+	p := s.plan.Load()
+	if r := p.route(dst); p.owns(dst) || r != nil && r.Broadcast {
+		return false
+	}
+	if !s.doubted.Load() && !s.doubted.Swap(true) { // the interface may have got an address since
+		s.wake()
+	}
+	return true
 }
 
 // accept takes a frame that is not for the device, or says why not.

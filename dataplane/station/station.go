@@ -45,6 +45,7 @@ type Station struct {
 	stop    chan struct{}
 	done    sync.WaitGroup
 	desk    desk
+	doubted atomic.Bool // a frame was refused by what is known of addresses
 
 	mu      sync.Mutex // guards what follows, changes of the table, and its neighbours' affairs
 	kept    int        // bytes of all packets that wait, or are on their way to be read

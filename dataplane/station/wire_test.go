@@ -192,3 +192,52 @@ func TestNoPackets(t *testing.T) {
 		}
 	})
 }
+
+// A packet for one host in a frame for all of them, or for a group, is taken by that host alone:
+// whoever forwards it, or tells its sender of it, multiplies it.
+func TestPacketsOfOthersInFramesForAll(t *testing.T) {
+	eachFamily(t, 1, func(b *bench, f family) {
+		frame := func(mac encap.MAC, dst netip.Addr) []byte {
+			data := packet(t, f.their, dst, dst.String())
+			encap.Ethernet(data).SetDst(mac)
+			encap.Ethernet(data).SetSrc(theirMAC)
+			return data
+		}
+		group := map[string]encap.MAC{"IPv4": {1, 0, 0x5e}, "IPv6": {0x33, 0x33}}[f.name]
+		for _, dst := range []netip.Addr{f.other, f.away, f.their} {
+			for _, mac := range []encap.MAC{encap.Broadcast, group} {
+				if err := b.receive(frame(mac, dst)); !errors.Is(err, encap.RefusalOtherStation) {
+					t.Errorf("to %v at %v: %v", dst, mac, err)
+				}
+			}
+		}
+		ours := []netip.Addr{f.ours, ip("192.168.77.255"), ip("255.255.255.255"), ip("224.0.0.1")}
+		if f.name == "IPv6" {
+			ours = []netip.Addr{f.ours, ip("ff02::1")}
+		}
+		for _, dst := range ours {
+			if err := b.receive(frame(encap.Broadcast, dst)); err != nil {
+				t.Errorf("to %v: %v", dst, err)
+			}
+		}
+		if err := b.receive(frame(ourMAC, f.away)); err != nil { // who sends to us alone wants it forwarded
+			t.Errorf("to us: %v", err)
+		}
+		b.arrivals()
+		// An address that the interface has got is taken up after the first such frame.
+		b.move(func(a *station.Addressing) {
+			a.Addresses = append(a.Addresses, netip.PrefixFrom(f.away, f.away.BitLen()))
+		})
+		if err := b.receive(frame(encap.Broadcast, f.away)); err == nil {
+			t.Error("a station knows of an address that nobody told it of: this test is to be looked at")
+		}
+		elapse(time.Second)
+		if err := b.receive(frame(encap.Broadcast, f.away)); err != nil {
+			t.Errorf("to a new address: %v", err)
+		}
+		if got := fmt.Sprint(b.arrivals()); got != fmt.Sprintf("[%v]", f.away) {
+			t.Errorf("the device saw %s", got)
+		}
+		b.want(0, "nothing to say")
+	})
+}
