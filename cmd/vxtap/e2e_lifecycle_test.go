@@ -34,10 +34,10 @@ func (c *child) endedWith(code int) {
 	}
 }
 
-// Both signals remove what vxtap made, and nothing that looks like it.
+// Each signal removes what vxtap made, and nothing that looks like it.
 func TestSignals(t *testing.T) {
 	t.Parallel()
-	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
 			a, _ := newPair(t, netlab.LinkConfig{})

@@ -242,3 +242,19 @@ func TestUpBesideAgent(t *testing.T) {
 		t.Errorf("exit code %d after the agent ended", code)
 	}
 }
+
+// A hang-up that comes before the networks are up has the file read once they are.
+func TestRunHangupWhileStarting(t *testing.T) {
+	t.Parallel()
+	a, _ := newPair(t, netlab.LinkConfig{})
+	text := "local: 10.9.0.1\nnetworks:\n"
+	for vni := range 20 {
+		text += fmt.Sprintf("- {vni: %d, remote: 10.9.0.2}\n", 100+vni)
+	}
+	c := launch(t, a, newSocket(t), "run", "-c", newConfigFile(t, text).path)
+	c.waitLog("\tunderlay open\t")
+	c.signal(syscall.SIGHUP)
+	c.waitLog("\tready\t")
+	c.waitLog("\treloaded\t")
+	c.stop()
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 
 	"github.com/spf13/pflag"
 	"go.uber.org/zap"
@@ -26,9 +27,9 @@ func parseListen(s string) (string, error) {
 }
 
 // serveAll is serve, and with --metrics answers Prometheus as well.
-func serveAll(ctx context.Context, e *env, agent *control.Agent, ln net.Listener, log *zap.Logger, reload bool) error {
+func serveAll(ctx context.Context, e *env, agent *control.Agent, ln net.Listener, log *zap.Logger, hangups <-chan os.Signal) error {
 	if e.metrics == "" {
-		return serve(ctx, agent, ln, log, reload)
+		return serve(ctx, agent, ln, log, hangups)
 	}
 	scrapes, err := net.Listen("tcp", e.metrics)
 	if err != nil {
@@ -41,7 +42,7 @@ func serveAll(ctx context.Context, e *env, agent *control.Agent, ln net.Listener
 		defer stop() // who asked for metrics is to notice that there are none
 		served <- metrics.Serve(ctx, scrapes, agent)
 	}()
-	err = serve(ctx, agent, ln, log, reload)
+	err = serve(ctx, agent, ln, log, hangups)
 	stop()
 	return errors.Join(err, <-served)
 }

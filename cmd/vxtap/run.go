@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"os/signal"
 	"slices"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -86,6 +89,16 @@ func (o *runOptions) spec() (control.Spec, error) {
 // run is the life of an agent with many networks.
 func (o *runOptions) run(ctx context.Context, e *env) (err error) {
 	log := e.logger()
+	var hangups chan os.Signal // reload; one that comes before all is up waits for that
+	if o.path != "" {
+		hangups = make(chan os.Signal, 1)
+		signal.Notify(hangups, syscall.SIGHUP)
+		defer signal.Stop(hangups)
+	} else {
+		var stop context.CancelFunc
+		ctx, stop = untilHangup(ctx)
+		defer stop()
+	}
 	spec, err := o.spec()
 	if err != nil {
 		return err
@@ -119,6 +132,6 @@ func (o *runOptions) run(ctx context.Context, e *env) (err error) {
 		}
 	}
 	return o.docker.beside(ctx, agent, log, func(ctx context.Context) error {
-		return serveAll(ctx, e, agent, ln, log, o.path != "")
+		return serveAll(ctx, e, agent, ln, log, hangups)
 	}, ln)
 }

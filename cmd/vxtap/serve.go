@@ -25,9 +25,18 @@ func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, stop
 }
 
-// serve answers on the API until ctx ends or the agent fails. Where reload is set, SIGHUP
-// has the agent read its configuration anew.
-func serve(ctx context.Context, agent *control.Agent, ln net.Listener, log *zap.Logger, reload bool) error {
+// untilHangup returns a context that ends with SIGHUP, which comes when the terminal goes. Whoever
+// is told to ignore that (nohup) goes on. Further ones change nothing.
+func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
+	if signal.Ignored(syscall.SIGHUP) {
+		return context.WithCancel(ctx)
+	}
+	return signal.NotifyContext(ctx, syscall.SIGHUP)
+}
+
+// serve answers on the API until ctx ends or the agent fails. Each of hangups, nil for none, has
+// the agent read its configuration anew, also one that came before.
+func serve(ctx context.Context, agent *control.Agent, ln net.Listener, log *zap.Logger, hangups <-chan os.Signal) error {
 	ctx, stop := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	told := announced{agent, log}
@@ -38,10 +47,7 @@ func serve(ctx context.Context, agent *control.Agent, ln net.Listener, log *zap.
 	var others sync.WaitGroup
 	defer others.Wait()
 	defer stop()
-	if reload {
-		hangups := make(chan os.Signal, 1)
-		signal.Notify(hangups, syscall.SIGHUP)
-		defer signal.Stop(hangups)
+	if hangups != nil {
 		others.Go(func() { told.reloadAt(ctx, hangups) })
 	}
 	log.Info("ready", zap.Stringer("socket", ln.Addr()))

@@ -20,8 +20,8 @@ func newUpCommand(e *env) *cobra.Command {
 		Long: `Make a TAP and carry its Ethernet frames to other VTEPs as VXLAN (RFC 7348).
 
 Stays in the foreground, logs to stderr, and says "ready" once frames flow, to
-systemd too. SIGTERM or Ctrl-C ends it, a second one at once; what it made goes with
-it, however it ends.
+systemd too. SIGTERM, Ctrl-C or the end of its terminal ends it, a second one of the first
+two at once; what it made goes with it, however it ends.
 
 Where an agent answers on the socket already, it is that agent which gets the network,
 for as long as this command runs; --local and the other words about the node may then be
@@ -35,6 +35,8 @@ left out, or have to agree with how it runs.` + sealedHelp,
 			}
 			ctx, stop := untilSignal(cmd.Context())
 			defer stop()
+			ctx, stopHangup := untilHangup(ctx)
+			defer stopHangup()
 			if err := o.finish(); err != nil {
 				if answers(ctx, e) { // an agent that has what is missing here, or says so better
 					return o.handOver(ctx, e, e.logger())
@@ -84,5 +86,5 @@ func (o *upOptions) run(ctx context.Context, e *env) (err error) {
 	if err := agent.AddNetwork(o.network); err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	return serveAll(ctx, e, agent, ln, log, false)
+	return serveAll(ctx, e, agent, ln, log, nil)
 }
