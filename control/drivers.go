@@ -46,6 +46,10 @@ type Device struct {
 	Offloads func() []Feature
 	SetMTU   func(int) error // nil if it cannot be changed
 	Close    func() error    // removes it
+	// Index is that of an interface that the host had before, and MTUChanged says that its MTU
+	// is another now; nil if the device is none.
+	Index      uint32
+	MTUChanged func(mtu int)
 	// Follow waits until whoever took an interface that was handed over has brought it up,
 	// and returns the name that it has there; nil if the driver cannot tell.
 	Follow func(context.Context) (name string, err error)

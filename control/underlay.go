@@ -41,6 +41,7 @@ type UnderlayLink struct {
 	Name  string
 	Index uint32
 	Up    bool  // it is there, and takes packets
+	MTU   int   // in bytes of IP packet; 0 if it is gone
 	Err   error // why sockets that were bound to it could not be moved to it as it is now
 }
 
@@ -140,6 +141,7 @@ func (e *endpoint) followLinks(links []UnderlayLink, mtu int, changed bool) {
 			if n.spec.Group.IsValid() && n.spec.groupDevice() == links[i].Name {
 				e.agent.followGroup(n, &links[i])
 			}
+			e.agent.followInterface(n, &links[i])
 		}
 		if changed {
 			e.agent.followMTU(n, mtu)
@@ -175,7 +177,7 @@ func (a *Agent) followMTU(n *network, underlay int) {
 	}
 	for _, p := range n.portList() {
 		if p.spec.Kind == KindInterface { // the host's, which gets no longer frames than the network has
-			_ = n.vtep.SetPortMTU(p.spec.Name, min(p.device.MTU, int(n.mtu.Load()))) // unless it is gone
+			_ = n.vtep.SetPortMTU(p.spec.Name, min(int(p.mtu.Load()), int(n.mtu.Load()))) // unless it is gone
 			continue
 		}
 		has := int(p.mtu.Load())
@@ -186,6 +188,22 @@ func (a *Agent) followMTU(n *network, underlay int) {
 		if has > room {
 			a.warnTooLong(n.spec.VNI, p.spec.Name, has, room)
 		}
+	}
+}
+
+// followInterface has the port on an interface of the host know of its MTU; a.mu is held.
+func (a *Agent) followInterface(n *network, l *UnderlayLink) {
+	for _, p := range n.portList() {
+		was := int(p.mtu.Load())
+		if p.device.MTUChanged == nil || p.device.Index != l.Index || l.MTU == 0 || l.MTU == was {
+			continue
+		}
+		p.device.MTUChanged(l.MTU)
+		p.mtu.Store(int64(l.MTU))
+		_ = n.vtep.SetPortMTU(p.spec.Name, min(l.MTU, int(n.mtu.Load()))) // unless it is gone
+		a.report(zap.InfoLevel, api.Event{
+			Kind: api.EventNetworkChanged, VNI: n.spec.VNI, Port: p.spec.Name, MTU: l.MTU, Message: "the interface has another MTU",
+		}, nil, zap.Stringer("vni", n.spec.VNI), zap.String("port", p.spec.Name), zap.Int("mtu", l.MTU), zap.Int("before", was))
 	}
 }
 

@@ -22,6 +22,7 @@ func openInterface(spec control.DeviceSpec) (*control.Device, error) {
 	}
 	device := &control.Device{
 		Name: d.Name(), MAC: d.MAC(), MTU: d.MTU(), Driver: d.Driver(), Notes: d.Notes(), Drops: d.Drops, Close: d.Close,
+		Index: uint32(d.Index()), MTUChanged: d.MTUChanged,
 		Offloads: func() (list []control.Feature) {
 			for _, f := range d.Features() {
 				list = append(list, feature(f.Name, f.Err))

@@ -125,6 +125,34 @@ func TestBridgedInterfaceRemoved(t *testing.T) {
 	ping(t, x.c, innerB)
 }
 
+// An interface that gets another MTU has superframes of such segments written to it, and shown.
+func TestBridgedInterfaceMTU(t *testing.T) {
+	t.Parallel()
+	x := newBridged(t, netlab.LinkConfig{}, netlab.LinkConfig{MTU: 1300})
+	x.peer(t, families[0])
+	v := x.start(t, families[0], "eth1")
+	expect := func(mtu int) {
+		t.Helper()
+		eventually(t, fmt.Sprint("the port is known to have an MTU of ", mtu), func() bool { return v.network().Ports[0].MTU == mtu })
+	}
+	expect(1300)
+	for _, end := range []struct {
+		h    *netlab.Host
+		name string
+	}{{x.a, "eth1"}, {x.c, "eth0"}} {
+		link, err := end.h.Netlink().LinkByName(end.name)
+		check(t, err)
+		check(t, end.h.Netlink().LinkSetMTU(link, 1450))
+	}
+	expect(1450)
+	ping(t, x.b, innerA)
+	_, err := netlab.Transfer(within(t), x.b, x.c, netip.AddrPortFrom(ip(innerA), 0), netlab.TransferConfig{Bytes: 4 << 20, Verify: true})
+	check(t, err)
+	nothingLost(t, v)
+	check(t, x.lab.Link(x.a, "eth2", x.c, "eth2", netlab.LinkConfig{MTU: 1200})) // of another's nothing is taken
+	expect(1450)
+}
+
 // However vxtap ends, the interface is as it was.
 func TestBridgedInterfaceIsLeftAlone(t *testing.T) {
 	t.Parallel()

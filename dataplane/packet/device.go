@@ -13,6 +13,7 @@ import (
 // Its methods may be called from any goroutine.
 type Device struct {
 	name    string
+	index   int
 	mac     encap.MAC
 	mtu     int
 	notes   []string
@@ -53,6 +54,17 @@ func (d *Device) MAC() encap.MAC { return d.mac }
 
 // MTU returns the MTU of the interface as it was when it was opened.
 func (d *Device) MTU() int { return d.mtu }
+
+// Index returns the system's number of the interface.
+func (d *Device) Index() int { return d.index }
+
+// MTUChanged says that the interface has another MTU by now. Frames are the system's to refuse;
+// but of the segments of a superframe it would say nothing.
+func (d *Device) MTUChanged(mtu int) {
+	for _, q := range d.queues {
+		q.setMTU(mtu)
+	}
+}
 
 // Driver names the driver, for people.
 func (d *Device) Driver() string { return "linux packet" }

@@ -16,7 +16,7 @@ func open(c Config) (*Device, error) {
 		return nil, err
 	}
 	a := w.link.Attrs()
-	d := &Device{name: c.Interface, mtu: a.MTU, closing: make(chan struct{})}
+	d := &Device{name: c.Interface, index: a.Index, mtu: a.MTU, closing: make(chan struct{})}
 	copy(d.mac[:], a.HardwareAddr)
 	offloads := encap.OffloadCSUM | encap.OffloadTSO | encap.OffloadUSO
 	if c.NoOffload {

@@ -33,6 +33,8 @@ func (*Queue) FD() int { return -1 }
 // Notify does nothing.
 func (*Queue) Notify(func()) {}
 
+func (*Queue) setMTU(int) {}
+
 func (*Queue) lost() (uint64, error) { return 0, errors.ErrUnsupported }
 
 func (*Queue) close() error { return nil }

@@ -36,6 +36,12 @@ func (w *writer) init(mtu int, vlan uint16) {
 	encap.PutVLANTag(w.tag[:], encap.EtherTypeVLAN, vlan)
 }
 
+func (q *Queue) setMTU(mtu int) {
+	q.out.busy.Lock()
+	defer q.out.busy.Unlock()
+	q.out.mtu = mtu
+}
+
 // Write hands frames to the interface in order and returns how many it took; an error is
 // about the one behind them. Any number of goroutines may write.
 //

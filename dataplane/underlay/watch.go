@@ -31,6 +31,7 @@ type Link struct {
 	Name  string
 	Index uint32
 	Up    bool // it is there, and takes packets
+	MTU   int  // in bytes of IP packet; 0 if it is gone
 	// Err is why sockets that are bound to it, for a group or a link-local address, could not
 	// be moved to it as it is now.
 	Err error

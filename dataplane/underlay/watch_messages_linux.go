@@ -55,14 +55,14 @@ func (w *Watch) readLink(m *syscall.NetlinkMessage) {
 		}
 		delete(v.links, index)
 		v.moved = v.moved || was.name == v.last.name && hasAttribute(m, unix.IFLA_NEW_NETNSID)
-		now.up = false
+		now.up, now.mtu = false, 0
 	} else {
 		if known && was == now {
 			return
 		}
 		v.links[index] = now
 	}
-	w.found.Links = append(w.found.Links, Link{Name: now.name, Index: uint32(index), Up: now.ready()})
+	w.found.Links = append(w.found.Links, Link{Name: now.name, Index: uint32(index), Up: now.ready(), MTU: now.mtu})
 	if known {
 		w.rerouted(v.everywhere())
 	}

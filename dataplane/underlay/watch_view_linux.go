@@ -76,7 +76,7 @@ func (v *view) replace(links []netlink.Link, addrs []netlink.Addr) (changed []Li
 	for _, l := range links {
 		index, now := l.Attrs().Index, stateOf(l)
 		v.links[index] = now
-		changed = append(changed, Link{Name: now.name, Index: uint32(index), Up: now.ready()})
+		changed = append(changed, Link{Name: now.name, Index: uint32(index), Up: now.ready(), MTU: now.mtu})
 	}
 	for index, was := range old {
 		if _, there := v.links[index]; !there {
