@@ -231,6 +231,18 @@ func (a *Agent) Wait(ctx context.Context) error {
 	}
 }
 
+// Alive returns once the agent has been seen to be able to do what it is for: to take the locks
+// that everything takes, and to carry frames. If it hangs, so does Alive, until ctx ends.
+func (a *Agent) Alive(ctx context.Context) error {
+	_ = a.Stats()
+	for _, e := range a.endpoints {
+		if err := e.vtep.AwaitWorkers(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // errClosed is for who asks an agent that is being closed.
 var errClosed = fmt.Errorf("the agent ends: %w", net.ErrClosed)
 

@@ -24,15 +24,10 @@ func (v *VTEP) watch(p *port) error {
 // unwatch ends the reading of p and waits until no worker can still be at it; v.changing
 // is held. Nothing that workers read leads to p any more but the out-workers' own lists.
 func (v *VTEP) unwatch(p *port) (err error) {
-	var gates []*turnstile
 	for _, w := range v.out {
 		err = errors.Join(err, w.forget(p))
-		gates = append(gates, &w.gate)
 	}
-	for _, w := range v.in {
-		gates = append(gates, &w.gate)
-	}
-	waitOutside(gates)
+	waitOutside(v.gates())
 	v.tokens[p.token] = false
 	return err
 }

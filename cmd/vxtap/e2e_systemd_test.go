@@ -10,11 +10,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/vxtap/vxtap/control/api"
 	"github.com/vxtap/vxtap/dataplane/netlab"
+	"github.com/vxtap/vxtap/dataplane/netlab/faults"
 )
 
 // The service manager's side of a service: a socket that it made, what it is told, and a
@@ -51,6 +56,51 @@ func TestServiceManager(t *testing.T) {
 	}
 }
 
+// A worker that hangs has the watchdog not be served, and the service manager restart it; as
+// soon as it goes on all is well again.
+func TestWatchdogOfAWorkerThatHangs(t *testing.T) {
+	t.Parallel()
+	a, _ := newPair(t, netlab.LinkConfig{})
+	told := newManager(t)
+	var hanging atomic.Bool
+	hangs, resume := make(chan struct{}), make(chan struct{})
+	goOn := sync.OnceFunc(func() { close(resume) })
+	defer goOn()
+	judge := func(faults.Call) unix.Errno {
+		if hanging.Swap(false) {
+			close(hangs)
+			<-resume
+		}
+		return 0
+	}
+	c := newChild(t, newSocket(t), []string{self(t), "up", "--vni", "42", "--local", "10.9.0.1", "--remote", "10.9.0.2",
+		"--address", innerA + "/24"})
+	c.start(func(cmd *exec.Cmd) error {
+		cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+told.path, "WATCHDOG_USEC=200000")
+		done, err := faults.Start(cmd, a.Start, judge, unix.SYS_READV)
+		if err == nil {
+			t.Cleanup(func() { <-done }) // after that by which it ends
+		}
+		return err
+	})
+	told.expect("READY=1")
+	told.expect("WATCHDOG=1")
+	hanging.Store(true)
+	out, err := a.DialContext(within(t), "udp", net.JoinHostPort(innerB, "9"))
+	check(t, err)
+	defer out.Close()
+	_, err = out.Write([]byte("to be asked for"))
+	check(t, err)
+	<-hangs
+	told.count(1<<10, 0)
+	if n := told.count(5, 2*time.Second); n == 5 { // what was on its way may still come
+		t.Error("a worker hangs, and the watchdog is told that all is well")
+	}
+	goOn()
+	told.expect("WATCHDOG=1")
+	c.stop()
+}
+
 // manager is where a service tells how it is.
 type manager struct {
 	t    *testing.T
@@ -80,6 +130,18 @@ func (m *manager) expect(line string) string {
 			return string(buf[:n])
 		}
 	}
+}
+
+// count returns how many messages come until there are so many, or for a while none.
+func (m *manager) count(limit int, pause time.Duration) (n int) {
+	m.t.Helper()
+	for buf := make([]byte, 4096); n < limit; n++ {
+		check(m.t, m.conn.SetReadDeadline(time.Now().Add(max(pause, time.Millisecond))))
+		if _, err := m.conn.Read(buf); err != nil {
+			return n
+		}
+	}
+	return n
 }
 
 // launchActivated starts vxtap as systemd does: descriptor 3 is the socket, and the shell,

@@ -85,8 +85,8 @@ func (a announced) reloadAt(ctx context.Context, hangups <-chan os.Signal) {
 	}
 }
 
-// watchdog tells the service manager, if it wants to know, that the agent still answers:
-// twice as often as it asks. An agent that hangs does not get that far, and is restarted.
+// watchdog tells the service manager, if it wants to know, that the agent is alive: twice as
+// often as it asks. An agent that hangs does not get that far, and is restarted.
 func watchdog(ctx context.Context, agent *control.Agent, log *zap.Logger) {
 	every, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
@@ -98,7 +98,9 @@ func watchdog(ctx context.Context, agent *control.Agent, log *zap.Logger) {
 	tick := time.NewTicker(every / 2)
 	defer tick.Stop()
 	for {
-		_ = agent.Stats() // takes the locks that everything takes
+		if agent.Alive(ctx) != nil {
+			return
+		}
 		notify(log, daemon.SdNotifyWatchdog)
 		select {
 		case <-tick.C:
