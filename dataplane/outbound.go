@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/vxtap/vxtap/encap"
 )
@@ -26,6 +27,7 @@ type outWorker struct {
 	sends   sends
 	one     [1]*destination
 	answers answers
+	faults  int // waits that failed since one did not
 	stop    atomic.Bool
 }
 
@@ -55,11 +57,15 @@ func (w *outWorker) run() {
 	defer runtime.UnlockOSThread()
 	for !w.stop.Load() {
 		n, err := w.wait()
-		if err != nil {
-			if !errors.Is(err, net.ErrClosed) {
-				w.vtep.workerFailed(fmt.Errorf("wait for ports: %w", err))
-			}
+		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if err != nil && w.hopeless() {
+			w.vtep.workerFailed(fmt.Errorf("wait for ports: failed %d times in a row: %w", maxWaitFaults, err))
+			return
+		}
+		if err == nil {
+			w.faults = 0
 		}
 		for _, token := range w.ready[:n] {
 			w.serve(token)
@@ -72,6 +78,18 @@ func (w *outWorker) run() {
 			}
 		}
 	}
+}
+
+// maxWaitFaults is how often in a row waiting may fail, about a second with the pauses between.
+const maxWaitFaults = 100
+
+// hopeless counts a wait that failed, and reports whether there is no hope that it passes.
+func (w *outWorker) hopeless() bool {
+	if w.faults++; w.faults < maxWaitFaults {
+		time.Sleep(errorPause)
+		return false
+	}
+	return true
 }
 
 // wait returns once a port has frames.
