@@ -51,6 +51,9 @@ type capture struct {
 	err             error
 }
 
+// missedName is the interface of what was missed, where there is no other.
+const missedName = "missed"
+
 // captureSource is one of the node's VTEPs, and what it captures.
 type captureSource struct {
 	*dataplane.Capture
@@ -206,7 +209,7 @@ func (c *capture) report() {
 	}
 	c.missed = missed
 	if len(c.ports) == 0 { // nothing was written yet
-		c.number(captureInterface{name: "missed", link: c.link, local: c.agent.node.Local})
+		c.number(captureInterface{name: missedName, link: c.link, local: c.agent.node.Local})
 	}
 	if c.err == nil { // said of the first, as it is not known of which they were
 		c.err = c.file.WriteStats(0, time.Now(), c.written+missed, missed)
@@ -260,7 +263,7 @@ func (c *capture) number(i captureInterface) int {
 	}
 	d := pcapng.Interface{Name: i.name, Link: i.link, SnapLen: c.snap}
 	switch {
-	case i.name == "all":
+	case i.name == missedName:
 		d.Description = "what was missed, of all interfaces"
 	case i.link == pcapng.RawIP:
 		d.Description = "VTEP " + netip.AddrPortFrom(i.local, c.agent.node.Port).String()

@@ -42,9 +42,16 @@ const (
 // Filter is a compiled expression. One goroutine at a time may use it.
 type Filter struct{ vm *bpf.VM }
 
+// maxText is the longest expression in bytes: some thousand terms. Each takes a hundred times its
+// length of memory and a part of each packet's time, on which others wait.
+const maxText = 32 << 10
+
 // Compile compiles an expression for packets of a link. The empty one matches all of them.
 // Errors are one line that says what was wrong, and where.
 func Compile(expression string, link Link) (*Filter, error) {
+	if len(expression) > maxText {
+		return nil, fmt.Errorf("filter of %d bytes: want at most %d", len(expression), maxText)
+	}
 	p := parser{text: expression, link: link}
 	n, err := p.parse()
 	if err != nil {

@@ -181,3 +181,15 @@ func FuzzCompile(f *testing.F) {
 		}
 	})
 }
+
+// An expression has its length, whoever asks for it.
+func TestTooLong(t *testing.T) {
+	term := "port 80 or "
+	long := strings.Repeat(term, 2900) + "arp"
+	if _, err := pcapfilter.Compile(long, pcapfilter.Ethernet); err != nil {
+		t.Error(err)
+	}
+	if _, err := pcapfilter.Compile(long+strings.Repeat(" ", 1<<10), pcapfilter.Ethernet); err == nil || len(err.Error()) > 100 {
+		t.Errorf("more than that: %v", err)
+	}
+}
