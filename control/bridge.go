@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.uber.org/zap"
 
@@ -64,7 +65,7 @@ const maxInterface = 15 + len(".4094")
 // ParseInterface reads the name of an interface, or of a VLAN on one. Which there are only
 // the host can say.
 func ParseInterface(s string) (string, error) {
-	if s == "" || len(s) > maxInterface || strings.ContainsAny(s, "/ \t\n") {
+	if s == "" || len(s) > maxInterface || strings.ContainsAny(s, "/ \t\n") || !utf8.ValidString(s) {
 		return "", fmt.Errorf("bad interface %q: want the name of one, like eth1, or with a VLAN, like eth1.100", s)
 	}
 	return s, nil

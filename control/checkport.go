@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/vxtap/vxtap/control/api"
 	"github.com/vxtap/vxtap/encap"
@@ -66,8 +67,9 @@ func checkPort(p *PortSpec) error {
 
 func checkPortName(p *PortSpec) error {
 	odd := func(r rune) bool { return r == '/' || unicode.IsSpace(r) || !unicode.IsPrint(r) }
-	if len(p.Name) > maxPortName || strings.ContainsFunc(p.Name, odd) || p.Name == "." || p.Name == ".." { // in a URL those are others
-		return fmt.Errorf("bad port name %q: want at most %d bytes, without '/' and white space", p.Name, maxPortName)
+	if p.Name == "." || p.Name == ".." || len(p.Name) > maxPortName || // in a URL those are others
+		strings.ContainsFunc(p.Name, odd) || !utf8.ValidString(p.Name) {
+		return fmt.Errorf("bad port name %q: want at most %d bytes of UTF-8, without '/' and white space", p.Name, maxPortName)
 	}
 	return nil
 }

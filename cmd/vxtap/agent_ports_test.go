@@ -126,6 +126,7 @@ func TestAddPortRefused(t *testing.T) {
 		"bad MTU 67":       p(func(s *control.PortSpec) { s.MTU = 67 }),
 		"bad port name":    p(func(s *control.PortSpec) { s.Name = "a b" }),
 		"at most 128":      p(func(s *control.PortSpec) { s.Name = strings.Repeat("x", 129) }),
+		"bytes of UTF-8":   p(func(s *control.PortSpec) { s.Name = "a\xff" }),
 		"without '/'":      p(func(s *control.PortSpec) { s.Name = "a/b" }),
 		`port name ".."`:   p(func(s *control.PortSpec) { s.Name = ".." }),
 		"bad pid -1":       p(func(s *control.PortSpec) { s.PID = -1 }),

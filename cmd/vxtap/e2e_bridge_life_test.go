@@ -43,6 +43,7 @@ func TestBridgeToRefused(t *testing.T) {
 	for device, words := range map[string]string{
 		"vx42":     "the network's own TAP",
 		"eth 1":    `bad interface "eth 1"`,
+		"eth\xff":  `bad interface "eth\xff"`,
 		"vx42.100": "the network's own TAP",
 	} {
 		refused(t, x.a, newSocket(t), exitUsage, words, up(device)...)
