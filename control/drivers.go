@@ -45,7 +45,10 @@ type Device struct {
 	Drops    func() (uint64, error) // frames that the kernel dropped, as the ring was full
 	Offloads func() []Feature
 	SetMTU   func(int) error // nil if it cannot be changed
-	Close    func() error    // removes it
+	// Now reads the MAC, if there is one, and the MTU that it has by now; nil if the driver
+	// cannot.
+	Now   func() (mac encap.MAC, mtu int, err error)
+	Close func() error // removes it
 	// Index is that of an interface that the host had before, and MTUChanged says that its MTU
 	// is another now; nil if the device is none.
 	Index      uint32

@@ -202,14 +202,32 @@ func (n *network) forget(p *port) {
 	n.ports = slices.DeleteFunc(n.ports, func(q *port) bool { return q == p })
 }
 
+// now returns the MAC and the MTU that the device has, or if it does not tell those that it was
+// given.
+func (p *port) now() (mac encap.MAC, mtu int) {
+	mac, mtu = p.device.MAC, int(p.mtu.Load())
+	if p.device.Now == nil {
+		return mac, mtu
+	}
+	hasMAC, hasMTU, err := p.device.Now()
+	if err != nil {
+		return mac, mtu
+	}
+	if !hasMAC.IsZero() {
+		mac = hasMAC
+	}
+	return mac, hasMTU
+}
+
 func describePort(p *port) api.Port {
 	d, spec := p.device, &p.spec
 	device := d.Name
 	if name := p.name.Load(); name != nil {
 		device = *name
 	}
+	mac, mtu := p.now()
 	return api.Port{
-		Name: spec.Name, Kind: spec.Kind, Device: device, MAC: d.MAC, MTU: int(p.mtu.Load()), NetNS: spec.NetNS, Driver: d.Driver,
+		Name: spec.Name, Kind: spec.Kind, Device: device, MAC: mac, MTU: mtu, NetNS: spec.NetNS, Driver: d.Driver,
 		Addresses: spec.Addresses, Routes: spec.Routes, Offloads: offloads(d.Offloads()), Notes: d.Notes, Added: p.added != nil,
 		Owner: spec.Owner, Aliases: spec.Aliases,
 	}

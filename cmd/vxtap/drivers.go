@@ -171,7 +171,7 @@ func openTAP(spec control.DeviceSpec) (*tap.Device, *control.Device, error) {
 		return nil, nil, deviceError(err)
 	}
 	device := &control.Device{
-		Name: d.Name(), MAC: d.MAC(), MTU: d.MTU(), Driver: d.Driver(), Drops: d.Drops, SetMTU: d.SetMTU, Close: d.Close, Follow: d.Follow,
+		Name: d.Name(), MAC: d.MAC(), MTU: d.MTU(), Driver: d.Driver(), Drops: d.Drops, SetMTU: d.SetMTU, Now: d.Now, Close: d.Close, Follow: d.Follow,
 		Offloads: func() (list []control.Feature) {
 			for _, f := range d.Features() {
 				list = append(list, feature(f.Name, f.Err))

@@ -337,3 +337,28 @@ func TestPortCommands(t *testing.T) {
 	}
 	v.expectPorts()
 }
+
+// What somebody makes of a port's interface is what is shown.
+func TestPortAsItIs(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []api.PortKind{api.KindTAP, api.KindTUN} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			a, _ := newPair(t, netlab.LinkConfig{})
+			in := containers(t, 1)[0]
+			v := startVXTAP(t, a, "--vni", "42", "--local", "10.9.0.1", "--remote", "10.9.0.2", "--tap", "none")
+			v.addPort(api.PortSpec{Name: "one", Kind: kind, Device: "eth0", NetNS: in.Path(), MAC: macA})
+			link, err := in.Netlink().LinkByName("eth0")
+			check(t, err)
+			want := macA
+			check(t, in.Netlink().LinkSetMTU(link, 1399))
+			if kind == api.KindTAP {
+				want = macB
+				check(t, in.Netlink().LinkSetHardwareAddr(link, want[:]))
+			}
+			if p := v.network().Ports[0]; p.MTU != 1399 || p.MAC != want {
+				t.Errorf("shown with MTU %d and MAC %v", p.MTU, p.MAC)
+			}
+		})
+	}
+}

@@ -54,6 +54,15 @@ func (d *Device) MAC() encap.MAC { return d.mac }
 // change what it returns.
 func (d *Device) MTU() int { return d.mtu }
 
+// Now returns the address and the MTU that the interface has by now, wherever it is; a TUN has
+// no address. Wraps [errors.ErrUnsupported] where the system does not tell.
+func (d *Device) Now() (mac encap.MAC, mtu int, err error) {
+	if mac, mtu, err = d.now(); err != nil {
+		return mac, 0, fmt.Errorf("read MAC and MTU of %s %s: %w", d.kind, d.name, err)
+	}
+	return mac, mtu, nil
+}
+
 // Queues returns the queues, which belong to the device and end with it.
 func (d *Device) Queues() []*Queue { return d.queues }
 

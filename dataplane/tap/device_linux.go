@@ -136,25 +136,40 @@ func (d *Device) whereabouts() (name string, ns netns.NsHandle, err error) {
 	return name, ns, err
 }
 
+// now reads the interface's address and MTU.
+func (d *Device) now() (mac encap.MAC, mtu int, err error) {
+	err = d.visit(func(link netlink.Link) {
+		copy(mac[:], link.Attrs().HardwareAddr)
+		mtu = link.Attrs().MTU
+	})
+	return mac, mtu, err
+}
+
 // kernelDrops is what the interface counts as dropped on sending, which for a TAP is
 // towards us.
 func (d *Device) kernelDrops() (n uint64, err error) {
-	name, ns, err := d.whereabouts()
-	if err != nil {
-		return 0, err
-	}
-	defer ns.Close()
-	err = inNamespace(ns, func() error {
-		link, err := netlink.LinkByName(name)
-		if err != nil {
-			return err
-		}
+	err = d.visit(func(link netlink.Link) {
 		if s := link.Attrs().Statistics; s != nil {
 			n = s.TxDropped
 		}
-		return nil
 	})
 	return n, err
+}
+
+// visit looks at the interface as it is now.
+func (d *Device) visit(look func(netlink.Link)) error {
+	name, ns, err := d.whereabouts()
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	return inNamespace(ns, func() error {
+		link, err := netlink.LinkByName(name)
+		if err == nil {
+			look(link)
+		}
+		return err
+	})
 }
 
 func (d *Device) move(to string) error {

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"runtime"
+
+	"github.com/vxtap/vxtap/encap"
 )
 
 // platform has nothing.
@@ -16,6 +18,8 @@ func open(Config) (*Device, error) {
 	return nil, refuse(ErrNoTUN, errors.ErrUnsupported,
 		"TAP devices do not run on %s: Linux, macOS and Windows are supported", runtime.GOOS)
 }
+
+func (d *Device) now() (encap.MAC, int, error) { return encap.MAC{}, 0, errors.ErrUnsupported }
 
 func (d *Device) kernelDrops() (uint64, error) { return 0, errors.ErrUnsupported }
 

@@ -93,6 +93,8 @@ func (d *Device) addressing() (a Addressing, err error) {
 	return a, err
 }
 
+func (d *Device) now() (encap.MAC, int, error) { return encap.MAC{}, 0, errors.ErrUnsupported }
+
 func (d *Device) kernelDrops() (uint64, error) { return 0, errors.ErrUnsupported }
 
 func (d *Device) move(string) error { return errors.ErrUnsupported }
