@@ -23,6 +23,7 @@ type ledgerEntry struct {
 	delivered uint64 // wire-size frames, copies included
 	held      uint64 // wire-size frames that wait for a key
 	drop      Drop   // the first failure
+	refused   bool   // the system did not send it, for its size
 }
 
 func (l *ledger) full() bool { return l.n == ledgerSize }

@@ -130,6 +130,9 @@ func (w *outWorker) serve(token int) int {
 		w.frame(p, &w.frames[i], around(w.slab[i], w.frames[i].Data))
 	}
 	w.sends.flush()
+	if w.sends.unanswered {
+		w.answerRefused(p, w.frames[:n])
+	}
 	if w.record.on() {
 		w.recordDropped(p, w.frames[:n])
 	}
@@ -254,6 +257,25 @@ func (w *outWorker) tooBig(p *port, out *outgoing, narrow uint32) {
 		w.sends.insists = true
 	case answerable:
 		w.answers.tooBig(p, w.index, out, int(max(narrow, carried)), w.clock.Load())
+	}
+}
+
+// answerRefused tells the senders of frames that the system did not send, as they were longer
+// than the interface takes: the first to a remote, before its path is known to be narrow. Each
+// frame has the entry of its number in the ledger. What was sealed where it lay is not there
+// any more.
+func (w *outWorker) answerRefused(p *port, frames []encap.Frame) {
+	w.sends.unanswered = false
+	for i := range frames {
+		f := &frames[i]
+		if !w.ledger.entries[i].refused || p.network.cfg.Sealed && f.Offload.GSO != encap.GSONone {
+			continue
+		}
+		w.layers.Parse(f.Data)
+		mtu := max(p.network.vtep.interfaceMTU(), int(p.network.carried(&w.layers)))
+		if int(p.network.bulk(f, &w.layers)) > mtu && encap.Answerable(f.Data, &w.layers) {
+			w.answers.tooBig(p, w.index, &outgoing{network: p.network, frame: f, layers: &w.layers}, mtu, w.clock.Load())
+		}
 	}
 }
 

@@ -40,6 +40,8 @@ type sends struct {
 	insists bool                  // it goes in fragments where it is too big otherwise
 	refused chan<- netip.AddrPort // to whom datagrams were too big
 
+	unanswered bool // of a batch's frames some were, which is said in the ledger
+
 	record *recording
 	index  int // of the worker
 
@@ -215,8 +217,8 @@ func (s *sends) delivered(r *run) {
 // shorter one passed where the others were too big says nothing about trains.
 func (s *sends) failed(r *run, err error) {
 	if r.segments == 1 || !trainRefused(err) {
-		s.asked(r.remote, err)
 		for _, entry := range r.entries[:r.segments] {
+			s.asked(r.remote, err, int(entry))
 			s.ledger.dropped(int(entry), sendDrop(err))
 		}
 		return
@@ -225,7 +227,7 @@ func (s *sends) failed(r *run, err error) {
 	for i := range r.segments {
 		s.one[0] = r.segment(i)
 		if _, err := s.underlay.Send(s.one[:]); err != nil {
-			s.asked(r.remote, err)
+			s.asked(r.remote, err, int(r.entries[i]))
 			s.ledger.dropped(int(r.entries[i]), sendDrop(err))
 			continue
 		}
@@ -246,10 +248,12 @@ func (s *sends) failed(r *run, err error) {
 	}
 }
 
-// asked has the path to a remote looked at, if it is what err is about.
-func (s *sends) asked(remote netip.AddrPort, err error) {
+// asked has the path to a remote looked at, if it is what err is about, and the frame of an entry
+// be answered.
+func (s *sends) asked(remote netip.AddrPort, err error, entry int) {
 	if sendDrop(err) == DropTooBig {
 		tooBig(s.refused, remote)
+		s.ledger.entries[entry].refused, s.unanswered = true, true
 	}
 }
 

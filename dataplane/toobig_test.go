@@ -302,3 +302,47 @@ func TestTheSystemRefuses(t *testing.T) {
 		a.conserved(t)
 	})
 }
+
+// Whoever sends more than the interface takes is told at once, and not only of what follows.
+func TestTooBigForTheInterfaceIsAnswered(t *testing.T) {
+	const mtu = 1500
+	for _, ipv6 := range []bool{false, true} {
+		for _, sealed := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				limit := func(u dataplane.Underlay) dataplane.Underlay {
+					return &scripted{Underlay: u.(*mem.Underlay), fail: func(d *encap.Datagram) error {
+						if d.Len() > mtu-28 {
+							return syscall.EMSGSIZE
+						}
+						return nil
+					}}
+				}
+				wire, paths := newWire(), mem.NewPaths()
+				paths.SetMTU(netip.MustParseAddr(remoteVTEP), mtu)
+				s := setup{network: networkConfig{Sealed: sealed}, paths: paths, wrap: limit}
+				if s.peers = []string{remoteVTEP}; !sealed {
+					s.peers, s.network.Remotes = nil, flooding(remoteVTEP).Remotes
+				}
+				a := newNode(t, wire, localVTEP, s)
+				b := newNode(t, wire, remoteVTEP, setup{network: networkConfig{Sealed: sealed}, peers: back(s)})
+				must(t, a.network.AddEntry(b.mac, b.addr))
+				if sealed {
+					a.peers[0].Want()
+					synctest.Wait()
+				}
+				fits := encap.OverlayMTU(mtu, false, sealed, 0)
+				big := ofSize(t, a, b, ipv6, fits+1)
+				a.port.send(t, big)
+				b.port.expect(t)
+				if told := answerMTU(t, a.port.received()); told != fits {
+					t.Errorf("ipv6 %v, sealed %v: told of an MTU of %d, want %d", ipv6, sealed, told, fits)
+				}
+				out := a.network.Stats().Out
+				if out.Drops[dataplane.DropTooBig] != 1 || out.Dropped() != 1 || out.Answers != 1 {
+					t.Errorf("%s, %d answers", drops(out), out.Answers)
+				}
+				a.conserved(t)
+			})
+		}
+	}
+}
