@@ -114,6 +114,9 @@ func (e *endpoint) underlayChanged(c *UnderlayChange) {
 		e.agent.report(zap.InfoLevel, api.Event{Kind: api.EventUnderlay, MTU: now.MTU, Message: "the underlay's interface has another MTU"}, nil,
 			zap.String("interface", now.Interface), zap.Int("mtu", now.MTU), zap.Int("before", was.MTU))
 	}
+	if now.Interface != was.Interface {
+		e.checkBridged(now.Interface)
+	}
 	e.followLinks(c.Links, now.MTU, now.MTU != was.MTU)
 	if len(c.Routes) > 0 {
 		e.vtep.RoutesChanged(c.Routes)
@@ -187,6 +190,22 @@ func (a *Agent) followMTU(n *network, underlay int) {
 		}
 		if has > room {
 			a.warnTooLong(n.spec.VNI, p.spec.Name, has, room)
+		}
+	}
+}
+
+// checkBridged says if the tunnel goes through an interface that is bridged, by now, as its address
+// was moved there. Before, that would have been refused.
+func (e *endpoint) checkBridged(name string) {
+	for _, n := range e.agent.list() {
+		for _, p := range n.portList() {
+			if p.spec.Kind != KindInterface || p.spec.Device != name {
+				continue
+			}
+			e.agent.report(zap.ErrorLevel, api.Event{
+				Kind: api.EventUnderlay, VNI: n.spec.VNI, Port: p.spec.Name,
+				Message: "interface " + name + ", which is bridged, carries the tunnel itself now: each of its packets is a frame of the network; move the local address elsewhere, or end the bridging",
+			}, nil, zap.Stringer("vni", n.spec.VNI), zap.Stringer("local", e.node.Local))
 		}
 	}
 }

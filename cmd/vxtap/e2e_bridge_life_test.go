@@ -154,6 +154,24 @@ func TestBridgedInterfaceMTU(t *testing.T) {
 	expect(1450)
 }
 
+// An address of the tunnel that is moved to the bridged interface is told of, as it would have
+// been refused before.
+func TestBridgedInterfaceGetsTheTunnel(t *testing.T) {
+	t.Parallel()
+	x := newBridged(t, netlab.LinkConfig{}, netlab.LinkConfig{})
+	v := x.start(t, families[0], "eth1")
+	for name, change := range map[string]func(netlink.Link, *netlink.Addr) error{"eth0": x.a.Netlink().AddrDel, "eth1": x.a.Netlink().AddrAdd} {
+		link, err := x.a.Netlink().LinkByName(name)
+		check(t, err)
+		addr, err := netlink.ParseAddr("10.9.0.1/24")
+		check(t, err)
+		check(t, change(link, addr))
+	}
+	if said := v.waitLog("carries the tunnel itself now"); !strings.Contains(said, "interface eth1") {
+		t.Error(said)
+	}
+}
+
 // However vxtap ends, the interface is as it was.
 func TestBridgedInterfaceIsLeftAlone(t *testing.T) {
 	t.Parallel()
