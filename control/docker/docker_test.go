@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vxtap/vxtap/control/api"
 	"github.com/vxtap/vxtap/control/docker"
 	"github.com/vxtap/vxtap/encap"
 )
@@ -123,19 +122,6 @@ func TestEndpoint(t *testing.T) {
 	}
 	if len(p.agent.ports)+len(p.agent.words)+len(p.agent.up) != 0 {
 		t.Errorf("%v, %v and %v stay", p.agent.ports, p.agent.words, p.agent.up)
-	}
-}
-
-// What an engine forgot to take off a network does not keep it, as others' ports do.
-func TestNetworkWithStaleEndpoint(t *testing.T) {
-	p := newPlugin(t, nil)
-	p.create(`"vni": "42"`)
-	p.asks("NetworkDriver.CreateEndpoint", endpointBody, `{"Interface":{"MacAddress":"02:42:0a:01:00:05"}}`)
-	p.asks("NetworkDriver.Join", joinBody, `{"InterfaceName":{"SrcName":"vx0123456789ab","DstPrefix":"eth"},"DisableGatewayService":false}`)
-	p.agent.ports["42/eth0@guest"] = api.PortSpec{Name: "eth0@guest"}
-	p.asks("NetworkDriver.DeleteNetwork", joinBody, "{}")
-	if len(p.agent.ports) != 1 || len(p.agent.words) != 0 {
-		t.Errorf("ports %v and networks %v stay", p.agent.ports, p.agent.words)
 	}
 }
 

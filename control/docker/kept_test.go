@@ -173,7 +173,9 @@ func TestMadeWhenNeeded(t *testing.T) {
 	p.refuses("NetworkDriver.Join", joinBody, "no such device")
 	p.agent.upErr = nil
 	p.asks("NetworkDriver.Join", joinBody, joined)
-	p.agent.takeDown(t, 42)
+	if err := p.agent.RemoveNetwork(42); err != nil {
+		t.Fatal(err)
+	}
 	p.asks("NetworkDriver.Join", joinBody, joined)
 	if got := fmt.Sprint(p.agent.words[42]); got != "map[sealed:[true] tap:[none] vni:[42]]" {
 		t.Errorf("made again with %s", got)
@@ -186,7 +188,9 @@ func TestEngineForgot(t *testing.T) {
 	p := newPlugin(t, nil)
 	p.create(`"vni": "42"`)
 	p.refuses("NetworkDriver.CreateNetwork", networkBody("n2", `"vni": "42"`), "n1")
-	p.agent.takeDown(t, 42)
+	if err := p.agent.RemoveNetwork(42); err != nil {
+		t.Fatal(err)
+	}
 	p.asks("NetworkDriver.CreateNetwork", networkBody("n2", `"vni": "42"`), "{}")
 	p.restart()
 	if len(p.agent.words) != 1 {
@@ -195,6 +199,26 @@ func TestEngineForgot(t *testing.T) {
 	p.asks("NetworkDriver.DeleteNetwork", `{"NetworkID": "n1"}`, "{}")
 	if len(p.agent.words) != 1 {
 		t.Error("the network that took its place was taken down")
+	}
+}
+
+// A network on which others have put ports is left to them, and what an engine forgot to take
+// off it does not keep it.
+func TestGuests(t *testing.T) {
+	p := newPlugin(t, nil)
+	for guests := range 2 {
+		p.create(`"vni": "42"`)
+		p.asks("NetworkDriver.CreateEndpoint", endpointBody, `{"Interface":{"MacAddress":"02:42:0a:01:00:05"}}`)
+		p.asks("NetworkDriver.Join", joinBody, `{"InterfaceName":{"SrcName":"vx0123456789ab","DstPrefix":"eth"},"DisableGatewayService":false}`)
+		if guests > 0 {
+			if _, err := p.agent.AddPort(42, api.PortSpec{Name: "eth0@guest"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.asks("NetworkDriver.DeleteNetwork", joinBody, "{}")
+		if len(p.agent.ports) != guests || len(p.agent.words) != guests {
+			t.Errorf("ports %v and networks %v", p.agent.ports, p.agent.words)
+		}
 	}
 }
 

@@ -77,7 +77,10 @@ func (a *agent) Hold(w api.Words) (api.Held, error) {
 		case <-gone:
 			return nil
 		default:
-			return a.remove(vni)
+			if n, err := a.Network(vni); err == nil && len(n.Ports) > 0 {
+				return nil // they keep it
+			}
+			return a.RemoveNetwork(vni)
 		}
 	}}, nil
 }
@@ -96,28 +99,19 @@ func (a *agent) Network(vni encap.VNI) (n api.Network, err error) {
 	return n, nil
 }
 
-func (a *agent) remove(vni encap.VNI) error {
+func (a *agent) RemoveNetwork(vni encap.VNI) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.words[vni] == nil {
 		return api.ErrNotFound
 	}
 	delete(a.words, vni)
+	maps.DeleteFunc(a.ports, func(key string, _ api.PortSpec) bool { return strings.HasPrefix(key, fmt.Sprintf("%d/", vni)) })
 	if a.gone[vni] != nil {
 		close(a.gone[vni])
 		delete(a.gone, vni)
 	}
 	return nil
-}
-
-// takeDown is remove by somebody else, with the ports that are left.
-func (a *agent) takeDown(t *testing.T, vni encap.VNI) {
-	if err := a.remove(vni); err != nil {
-		t.Fatal(err)
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	maps.DeleteFunc(a.ports, func(key string, _ api.PortSpec) bool { return strings.HasPrefix(key, fmt.Sprintf("%d/", vni)) })
 }
 
 func (a *agent) AddPort(vni encap.VNI, spec api.PortSpec) (api.Port, error) {

@@ -160,7 +160,7 @@ func (d *Driver) deleteNetwork(q networkID) (reply nothing, err error) {
 		return reply, nil
 	}
 	if d.has(q.NetworkID) {
-		if err := d.clear(q.NetworkID, n); err != nil {
+		if err := d.takeAllOff(q.NetworkID, n.VNI); err != nil {
 			return reply, err
 		}
 		if err := d.held[q.NetworkID].Remove(); err != nil {
@@ -174,13 +174,13 @@ func (d *Driver) deleteNetwork(q networkID) (reply nothing, err error) {
 	})
 }
 
-// clear takes off what ports are left of a network's containers. d.mu is held.
-func (d *Driver) clear(id string, n *network) error {
-	for endpoint, e := range d.state.Endpoints {
-		if e.Network != id {
+// takeAllOff removes what is left of a network's endpoints. d.mu is held.
+func (d *Driver) takeAllOff(network string, vni encap.VNI) error {
+	for id, e := range d.state.Endpoints {
+		if e.Network != network {
 			continue
 		}
-		if err := d.agent.RemovePort(n.VNI, short(endpoint)); err != nil && !errors.Is(err, api.ErrNotFound) {
+		if err := d.agent.RemovePort(vni, short(id)); err != nil && !errors.Is(err, api.ErrNotFound) {
 			return err
 		}
 	}
