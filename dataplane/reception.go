@@ -12,6 +12,7 @@ type reception struct {
 	underlay Underlay
 	dgrams   [maxReception]encap.Datagram
 	slab     [][]byte
+	pending  error // of a pass behind those that the last batch had
 }
 
 const (
@@ -45,19 +46,29 @@ func (r *reception) offer(n int) {
 
 // wait returns once there are datagrams. They lie in dgrams[:n] until offer.
 func (r *reception) wait() (int, error) {
+	if err := r.overdue(); err != nil {
+		return 0, err
+	}
 	n, err := r.underlay.Recv(r.dgrams[:batchSize])
 	return r.more(n), err
 }
 
 // poll is wait that does not: it returns 0 if none are there.
 func (r *reception) poll() (int, error) {
+	if err := r.overdue(); err != nil {
+		return 0, err
+	}
 	n, err := r.underlay.Poll(r.dgrams[:batchSize])
 	return r.more(n), err
 }
 
+func (r *reception) overdue() (err error) {
+	err, r.pending = r.pending, nil
+	return err
+}
+
 // more takes further passes behind the n datagrams of the first, as long as one is full:
-// then there is more to be had. An error is left to the next batch, which meets it again if
-// it lasts.
+// then there is more to be had. An error is that of the next batch.
 func (r *reception) more(n int) int {
 	begin, offered := 0, batchSize
 	for n-begin == offered && n < len(r.dgrams) {
@@ -65,8 +76,8 @@ func (r *reception) more(n int) int {
 		if offered < batchSize/2 {
 			break // for so few a system call costs more than larger superframes save
 		}
-		got, _ := r.underlay.Poll(r.dgrams[begin : begin+offered])
-		n += got
+		got, err := r.underlay.Poll(r.dgrams[begin : begin+offered])
+		n, r.pending = n+got, err
 	}
 	return n
 }

@@ -18,7 +18,7 @@ type backlog struct {
 	sizes   []int
 	brought int
 	calls   int
-	fails   bool // once nothing waits
+	fails   bool // once, when nothing waits
 }
 
 func (b *backlog) payload(i int) []byte {
@@ -28,6 +28,7 @@ func (b *backlog) payload(i int) []byte {
 func (b *backlog) Poll(dgrams []encap.Datagram) (int, error) {
 	b.calls++
 	if b.brought == len(b.sizes) && b.fails {
+		b.fails = false
 		return 0, errors.New("some error")
 	}
 	for i := range dgrams {
@@ -51,6 +52,7 @@ func TestReceptionKeepsAll(t *testing.T) {
 		size := rapid.OneOf(small, small, small, small, small, small, small, rapid.IntRange(0, maxDatagram))
 		n := rapid.IntRange(0, 700).Draw(t, "datagrams")
 		b := &backlog{t: t, sizes: rapid.SliceOfN(size, n, n).Draw(t, "sizes"), fails: rapid.Bool().Draw(t, "fails")}
+		fails := b.fails
 		var r reception
 		r.use(b)
 		for seen := 0; seen < len(b.sizes); {
@@ -65,6 +67,10 @@ func TestReceptionKeepsAll(t *testing.T) {
 				seen++
 			}
 			r.offer(n)
+		}
+		// A pass that failed behind others says so with the next batch.
+		if n, err := r.poll(); n != 0 || (err != nil) != fails {
+			t.Fatalf("%d more: %v", n, err)
 		}
 	})
 }
@@ -87,5 +93,18 @@ func TestReceptionPasses(t *testing.T) {
 		if n, _ := r.poll(); n != c.batch || b.calls != c.calls {
 			t.Errorf("%d of %d bytes: %d in %d calls, want %d in %d", c.waiting, c.size, n, b.calls, c.batch, c.calls)
 		}
+	}
+}
+
+// The error of a pass behind others is not lost, nor are they.
+func TestReceptionFailsBehind(t *testing.T) {
+	b := &backlog{t: t, sizes: make([]int, batchSize), fails: true}
+	var r reception
+	r.use(b)
+	if n, err := r.poll(); n != batchSize || err != nil {
+		t.Fatalf("%d: %v", n, err)
+	}
+	if n, err := r.poll(); n != 0 || err == nil {
+		t.Fatalf("%d more: %v", n, err)
 	}
 }
