@@ -49,8 +49,8 @@ func (w *inWorker) slot() int { return len(w.vtep.out) + w.index }
 
 // run is the worker's life. It ends when the underlay is closed, or fails for good.
 func (w *inWorker) run() {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	runtime.LockOSThread() // for good: the thread ends with the worker
+	raisePriority()
 	for {
 		n, err := w.receive()
 		switch {
@@ -120,8 +120,11 @@ type arrival struct {
 	routed bool     // what follows is valid
 	macs   [12]byte // of the latest frame
 	port   *port    // where they lead; nil for all of the network's
-	refuse Drop     // or why nowhere
+	refuse Drop     // or why nowhere, port being nil then
 }
+
+// envelope is what all frames of the datagram have in common to the merging.
+func (a *arrival) envelope() envelope { return envelope{a.outer, a.partial} }
 
 // datagram takes a datagram or a train apart.
 //
@@ -282,6 +285,10 @@ func (w *inWorker) frame(a *arrival, data []byte) {
 		a.port, a.refuse = w.route(n, encap.Ethernet(data), a.from)
 		w.sender.turn(n, a.from, w.index)
 	}
+	if a.port != nil && w.merges.carryOn(a.port, a.envelope(), data) {
+		w.sender.countOne(len(data))
+		return
+	}
 	f := &w.inner
 	*f = encap.Frame{Data: data}
 	w.layers.Parse(data)
@@ -329,7 +336,7 @@ func (w *inWorker) toPort(a *arrival, c *counters) {
 		w.settle()
 	}
 	entry := w.enter(c)
-	if !w.merges.begin(entry) {
+	if !w.merges.begin(a.envelope(), entry) {
 		w.writes.add(p, f, entry)
 	}
 }

@@ -129,6 +129,32 @@ func TestBadChecksumIsNotLaundered(t *testing.T) {
 	})
 }
 
+// TestMarkedOnTheWay: what was marked between two others of its flow is marked inside, and the
+// others are not, though all look the same from inside (RFC 6040 section 4.2).
+func TestMarkedOnTheWay(t *testing.T) {
+	eachKind(t, func(t *testing.T, c *conversation) {
+		s, p := newMerging(t, mem.PortConfig{Offloads: everyOffload})
+		c.tos = uint8(encap.ECT0)
+		frames := c.frames(equal(12, 500)...)
+		var dgrams []encap.Datagram
+		for i, f := range frames {
+			d := encap.Datagram{Data: vxlanOf(f), TOS: uint8(encap.ECT0)}
+			if i%4 == 2 {
+				d.TOS = uint8(encap.CE)
+				var l encap.Layers
+				l.Parse(f)
+				encap.SetInnerECN(f, &l, encap.CE)
+			}
+			dgrams = append(dgrams, d)
+		}
+		got := s.receive(t, p, dgrams...)
+		if len(got) != 7 {
+			t.Errorf("%d frames, want 7", len(got))
+		}
+		sameFlows(t, allInWireSize(t, got), frames)
+	})
+}
+
 // TestLoneFrameIsWrittenAsItCame, even if it could have begun a superframe.
 func TestLoneFrameIsWrittenAsItCame(t *testing.T) {
 	eachKind(t, func(t *testing.T, c *conversation) {

@@ -31,9 +31,17 @@ type merges struct {
 // mergeRun is a superframe, in the making or waiting to be written.
 type mergeRun struct {
 	encap.Coalescer
+	envelope
 	port  *port // nil once it has ended
 	entry int   // in the ledger, for all its segments
 	slot  int
+}
+
+// envelope is what the datagram around a segment says of it: what is the same for segments with
+// the same headers and the same envelope need not be found out for each.
+type envelope struct {
+	outer   encap.ECN
+	partial bool // the sender has said that the checksum is
 }
 
 // segment is a frame on its way to a port, with what merging asks about it.
@@ -100,28 +108,44 @@ func (m *merges) join() bool {
 	return false
 }
 
+// carryOn adds a frame for port p to the superframe that was joined to last, if it is one more
+// of the same kind, and reports whether it is. Otherwise it is to be looked at.
+func (m *merges) carryOn(p *port, o envelope, frame []byte) bool {
+	r := m.latest
+	if r == nil || r.port != p || r.envelope != o || !r.Continue(frame) {
+		return false
+	}
+	m.joined(r, frame)
+	return true
+}
+
 // extend adds the frame at hand to a superframe, if it can be.
 func (m *merges) extend(r *mergeRun) bool {
 	s := &m.at
 	if r.port != s.port || !r.Join(s.frame.Data, s.layers, s.state) {
 		return false
 	}
-	m.ledger.extend(r.entry, len(s.frame.Data))
+	m.joined(r, s.frame.Data)
+	return true
+}
+
+// joined books a frame that has become part of a superframe.
+func (m *merges) joined(r *mergeRun, frame []byte) {
+	m.ledger.extend(r.entry, len(frame))
 	m.latest = r
 	if r.Last() {
 		m.end(r)
 	}
-	return true
 }
 
-// begin starts a superframe with the frame at hand, whose ledger entry is given, and
-// reports false if nothing could be joined to it. There must be room.
-func (m *merges) begin(entry int) bool {
+// begin starts a superframe with the frame at hand, whose envelope and ledger entry are given,
+// and reports false if nothing could be joined to it. There must be room.
+func (m *merges) begin(o envelope, entry int) bool {
 	s, r := &m.at, &m.runs[m.n]
 	if !r.Begin(s.frame.Data, s.layers, s.state) || r.Last() {
 		return false
 	}
-	r.port, r.entry, r.slot = s.port, entry, s.slot
+	r.envelope, r.port, r.entry, r.slot = o, s.port, entry, s.slot
 	m.n++
 	m.open[s.slot], m.latest = r, r
 	return true

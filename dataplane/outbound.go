@@ -53,8 +53,8 @@ func newOutWorker(v *VTEP, index int) (*outWorker, error) {
 // run is the worker's life. It ends when stop is set, after the frames that were
 // waiting then have been carried.
 func (w *outWorker) run() {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	runtime.LockOSThread() // for good: the thread ends with the worker
+	raisePriority()
 	for !w.stop.Load() {
 		n, err := w.wait()
 		if errors.Is(err, net.ErrClosed) {

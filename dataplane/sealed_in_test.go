@@ -139,26 +139,32 @@ func TestWhatOnlyLooksPartialIsNotTouched(t *testing.T) {
 	}
 }
 
-// TestFlaggedAndNotInOneTrain: each frame is taken by its own header's word.
+// TestFlaggedAndNotInOneTrain: each frame is taken by its own header's word, whichever comes
+// first: complete, flagged, or only looking as if it were to be.
 func TestFlaggedAndNotInOneTrain(t *testing.T) {
 	for _, offloads := range []encap.OffloadSet{everyOffload, encap.OffloadCSUM, 0} {
-		eachKind(t, func(t *testing.T, c *conversation) {
-			s, p := newSealedMerging(t, offloads)
-			frames := c.frames(equal(16, 500)...)
-			partials := leftPartial(frames)
-			for i := 3; i < len(frames); i += 4 {
-				frames[i] = partials[i] // and not flagged: it is as it should be
-			}
-			var train encap.Datagram
-			for i := range frames {
-				d := s.far[0].train(t, 0, frames[i])
-				if i%4 == 1 || i%4 == 2 {
-					d = s.far[0].train(t, flagged, partials[i])
+		for _, order := range []string{"cffl", "ffl", "lfc", "fc"} {
+			eachKind(t, func(t *testing.T, c *conversation) {
+				s, p := newSealedMerging(t, offloads)
+				frames := c.frames(equal(16, 500)...)
+				partials := leftPartial(frames)
+				var train encap.Datagram
+				for i := range frames {
+					var d encap.Datagram
+					switch order[i%len(order)] {
+					case 'f':
+						d = s.far[0].train(t, flagged, partials[i])
+					case 'l':
+						frames[i] = partials[i] // it is as it should be
+						fallthrough
+					default:
+						d = s.far[0].train(t, 0, frames[i])
+					}
+					train.Data, train.SegmentSize = append(train.Data, d.Data...), d.SegmentSize
 				}
-				train.Data, train.SegmentSize = append(train.Data, d.Data...), d.SegmentSize
-			}
-			sameFlows(t, allInWireSize(t, s.receive(t, p, train)), frames)
-		})
+				sameFlows(t, allInWireSize(t, s.receive(t, p, train)), frames)
+			})
+		}
 	}
 }
 

@@ -23,7 +23,8 @@ const MaxCoalesced = 64
 type Coalescer struct {
 	frame   []byte // the first segment
 	l       Layers
-	partial bool // its checksum was not finished
+	state   ChecksumState // its
+	pseudo  uint16        // the sum of its pseudo-header but for the length; 0 until it is needed
 	payload [MaxCoalesced - 1][]byte
 	n       int // segments
 	size    int // transport payload of each but the last, in bytes
@@ -46,7 +47,7 @@ func (c *Coalescer) Begin(frame []byte, l *Layers, state ChecksumState) bool {
 		return false
 	}
 	size := l.End - l.Payload
-	c.frame, c.l, c.partial = frame, *l, state == ChecksumPartial
+	c.frame, c.l, c.state, c.pseudo = frame, *l, state, 0
 	c.n, c.size, c.total, c.last = 1, size, size, false
 	if l.EtherType == EtherTypeIPv4 {
 		c.id = IPv4(frame[l.L3:]).ID()
@@ -63,23 +64,81 @@ func (c *Coalescer) Begin(frame []byte, l *Layers, state ChecksumState) bool {
 func (c *Coalescer) Join(frame []byte, l *Layers, state ChecksumState) bool {
 	n := l.End - l.Payload
 	switch {
-	case c.n == 0 || c.last || c.n == MaxCoalesced || n > c.size || c.l.End-c.l.L3+c.total-c.size+n > 0xffff:
+	case !c.hasRoom(n):
 		return false
 	case !c.sameFlow(frame, l) || !joinable(frame, l, state) || !c.follows(frame):
 		return false
 	}
+	c.join(frame, n)
+	return true
+}
+
+// Continue is [Layers.Parse], [VerifyChecksum] and Join in one, for the frame that follows
+// most often: one whose headers are the first segment's but for what counts on, and whose
+// checksum is in the same state. Any other is to be offered to Join.
+func (c *Coalescer) Continue(frame []byte) bool {
+	n := len(frame) - c.l.Payload
+	switch {
+	case n <= 0 || !c.hasRoom(n):
+		return false
+	case !c.sameHeaders(frame) || !c.follows(frame) || !c.sound(frame):
+		return false
+	}
+	c.join(frame, n)
+	return true
+}
+
+// sound reports whether the lengths in the headers of a frame, laid out as the first segment,
+// lead to its end, and its checksums are as right as those of the first. It is what joinable
+// and [VerifyChecksum] ask beyond what sameHeaders has compared.
+func (c *Coalescer) sound(frame []byte) bool {
+	l, transport := &c.l, frame[c.l.L4:]
+	if l.EtherType == EtherTypeIPv4 {
+		ip := IPv4(frame[l.L3:l.L4])
+		if ip.TotalLength() != len(frame)-l.L3 || !soundIPv4(ip) {
+			return false
+		}
+	} else if IPv6(frame[l.L3:]).PayloadLength() != len(transport) {
+		return false
+	}
+	if l.Proto == ProtoUDP && UDP(transport).Length() != len(transport) {
+		return false
+	}
+	if c.pseudo == 0 {
+		c.pseudo = pseudoHeader(c.frame, l, 0)
+	}
+	pseudo := AddSums(c.pseudo, uint16(len(transport)))
+	switch checksum := transportChecksum(transport, l.Proto); {
+	case l.Proto == ProtoUDP && checksum == 0 || l.Proto == ProtoTCP && checksum == otherZero:
+		return false
+	case checksum == pseudo:
+		return c.state == ChecksumPartial
+	}
+	return c.state == ChecksumValid && Sum(transport, pseudo) == 0xffff
+}
+
+// soundIPv4 checks an IPv4 header without options.
+func soundIPv4(ip IPv4) bool { return sumIPv4(ip) == 0xffff && ip.Checksum() != otherZero }
+
+// hasRoom reports whether a segment with n bytes of payload can be the next.
+func (c *Coalescer) hasRoom(n int) bool {
+	return c.n != 0 && !c.last && c.n != MaxCoalesced && n <= c.size && c.l.End-c.l.L3+c.total-c.size+n <= 0xffff
+}
+
+// join appends a segment with n bytes of payload.
+func (c *Coalescer) join(frame []byte, n int) {
+	l := &c.l
 	if l.EtherType == EtherTypeIPv4 {
 		id := IPv4(frame[l.L3:]).ID()
 		c.id, c.step = id, id-c.id
 	}
-	c.payload[c.n-1] = frame[l.Payload:l.End]
+	c.payload[c.n-1] = frame[l.Payload : l.Payload+n]
 	c.n++
 	c.total += n
 	c.last = n < c.size
 	if l.Proto == ProtoTCP {
 		c.advance(TCP(frame[l.L4:]), n)
 	}
-	return true
 }
 
 // Last reports whether nothing can follow what has been joined.
@@ -103,7 +162,7 @@ func joinable(frame []byte, l *Layers, state ChecksumState) bool {
 	}
 	if l.EtherType == EtherTypeIPv4 {
 		ip := frame[l.L3:l.L4]
-		if len(ip) != IPv4MinSize || sumIPv4(ip) != 0xffff || IPv4(ip).Checksum() == otherZero {
+		if len(ip) != IPv4MinSize || !soundIPv4(ip) {
 			return false
 		}
 	} else if l.L4-l.L3 != IPv6Size {
@@ -126,34 +185,55 @@ func (c *Coalescer) sameFlow(frame []byte, l *Layers) bool {
 	if l.EtherType != c.l.EtherType || l.Proto != c.l.Proto || l.L3 != c.l.L3 || l.Payload != c.l.Payload {
 		return false
 	}
+	return c.sameHeaders(frame)
+}
+
+// sameHeaders is sameFlow for a frame that has at least as many bytes as the first segment
+// has headers. If so, these are of the same kind, and lie at the same places.
+func (c *Coalescer) sameHeaders(frame []byte) bool {
+	l := &c.l
 	// MACs, tags, EtherType: up to 22 bytes.
-	if !equal64(frame, c.frame, 0) || !equal64(frame, c.frame, ethSrc) || !equal64(frame, c.frame, l.L3-8) {
+	if differ64(frame, c.frame, 0)|differ64(frame, c.frame, ethSrc)|differ64(frame, c.frame, l.L3-8) != 0 {
 		return false
 	}
 	a, b := frame[l.L3:l.Payload], c.frame[l.L3:l.Payload]
 	if l.EtherType == EtherTypeIPv4 {
-		return equal64(a, b, ipv4Src) && // and destination
-			equal16(a, b, ipv4VersionIHL) && equal16(a, b, ipv4Fragment) && equal16(a, b, ipv4TTL) &&
-			c.sameTransport(a[IPv4MinSize:], b[IPv4MinSize:])
+		return sameIPv4((*[IPv4MinSize]byte)(a), (*[IPv4MinSize]byte)(b)) && c.sameTransport(a[IPv4MinSize:], b[IPv4MinSize:])
 	}
-	return equal32(a, b, ipv6VersionClass) && equal16(a, b, ipv6NextHeader) &&
-		equal64(a, b, ipv6Src) && equal64(a, b, ipv6Src+8) &&
-		equal64(a, b, ipv6Dst) && equal64(a, b, ipv6Dst+8) &&
-		c.sameTransport(a[IPv6Size:], b[IPv6Size:])
+	return sameIPv6((*[IPv6Size]byte)(a), (*[IPv6Size]byte)(b)) && c.sameTransport(a[IPv6Size:], b[IPv6Size:])
+}
+
+// sameIPv4 compares all but total length, ID and checksum.
+func sameIPv4(a, b *[IPv4MinSize]byte) bool {
+	const lengthAndID = 0xffffffff << (8 * ipv4TotalLength) // of the first eight bytes
+	d := differ64(a[:], b[:], 0) &^ lengthAndID
+	d |= differ16(a[:], b[:], ipv4TTL) // and protocol
+	d |= differ64(a[:], b[:], ipv4Src) // and destination
+	return d == 0
+}
+
+// sameIPv6 compares all but the payload length.
+func sameIPv6(a, b *[IPv6Size]byte) bool {
+	d := differ32(a[:], b[:], ipv6VersionClass) | differ16(a[:], b[:], ipv6NextHeader)
+	d |= differ64(a[:], b[:], ipv6Src) | differ64(a[:], b[:], ipv6Src+8)
+	d |= differ64(a[:], b[:], ipv6Dst) | differ64(a[:], b[:], ipv6Dst+8)
+	return d == 0
 }
 
 func (c *Coalescer) sameTransport(a, b []byte) bool {
-	if !equal32(a, b, 0) { // ports
-		return false
-	}
 	if c.l.Proto != ProtoTCP {
-		return true
+		return differ32(a, b, 0) == 0 // ports
 	}
-	const lastOnly = TCPPsh | TCPFin
-	return equal32(a, b, tcpAck) && a[tcpDataOffset] == b[tcpDataOffset] &&
-		equal16(a, b, tcpWindow) && equal16(a, b, tcpUrgent) &&
-		(TCP(a).Flags()^TCP(b).Flags())&^lastOnly == 0 &&
-		bytes.Equal(a[TCPMinSize:], b[TCPMinSize:])
+	return sameTCP((*[TCPMinSize]byte)(a), (*[TCPMinSize]byte)(b)) && bytes.Equal(a[TCPMinSize:], b[TCPMinSize:])
+}
+
+// sameTCP compares all but sequence number, PSH, FIN and checksum.
+func sameTCP(a, b *[TCPMinSize]byte) bool {
+	const lastOnly = uint64(TCPPsh|TCPFin) << (8 * (tcpFlags - tcpAck))
+	d := differ64(a[:], b[:], tcpAck) &^ lastOnly // and data offset, flags, window
+	d |= differ32(a[:], b[:], 0)                  // ports
+	d |= differ16(a[:], b[:], tcpUrgent)
+	return d == 0
 }
 
 // follows reports whether a frame of the same flow is the next one: in sequence, and
@@ -176,7 +256,7 @@ func (c *Coalescer) follows(frame []byte) bool {
 func (c *Coalescer) Finish() Frame {
 	l := &c.l
 	f := Frame{Data: c.frame}
-	if c.n == 0 || c.n == 1 && !c.partial {
+	if c.n == 0 || c.n == 1 && c.state != ChecksumPartial {
 		return f
 	}
 	f.Offload = Offload{NeedsCSUM: true, CSUMStart: uint16(l.L4), CSUMOffset: UDPChecksumOffset}
@@ -216,14 +296,17 @@ func (c *Coalescer) putHeaders(length int) {
 	udp.SetChecksum(pseudo)
 }
 
-func equal16(a, b []byte, at int) bool {
-	return binary.NativeEndian.Uint16(a[at:]) == binary.NativeEndian.Uint16(b[at:])
+// differ16, 32 and 64 return the bits in which a and b differ from a byte on. Bytes lie in the
+// result from the lowest on, and several fields are compared at the price of one.
+
+func differ16(a, b []byte, at int) uint64 {
+	return uint64(binary.LittleEndian.Uint16(a[at:]) ^ binary.LittleEndian.Uint16(b[at:]))
 }
 
-func equal32(a, b []byte, at int) bool {
-	return binary.NativeEndian.Uint32(a[at:]) == binary.NativeEndian.Uint32(b[at:])
+func differ32(a, b []byte, at int) uint64 {
+	return uint64(binary.LittleEndian.Uint32(a[at:]) ^ binary.LittleEndian.Uint32(b[at:]))
 }
 
-func equal64(a, b []byte, at int) bool {
-	return binary.NativeEndian.Uint64(a[at:]) == binary.NativeEndian.Uint64(b[at:])
+func differ64(a, b []byte, at int) uint64 {
+	return binary.LittleEndian.Uint64(a[at:]) ^ binary.LittleEndian.Uint64(b[at:])
 }

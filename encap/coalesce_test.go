@@ -2,6 +2,7 @@ package encap_test
 
 import (
 	"bytes"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -15,29 +16,46 @@ import (
 // with DF that stood still comes out counting (RFC 6864).
 
 // coalesce runs frames through a Coalescer as a worker does for one flow, and returns
-// what would be written.
-func coalesce(frames [][]byte) (out []encap.Frame) {
-	c := new(encap.Coalescer)
-	open := false
+// what would be written. Beside it runs one that is asked to Continue first: it must come to
+// the same, and Continue be true of each that Join takes and is as sound as the first.
+func coalesce(t rapid.TB, frames [][]byte) (out []encap.Frame) {
+	t.Helper()
+	c, quick := new(encap.Coalescer), new(encap.Coalescer)
+	open, first := false, encap.ChecksumUnknown
 	end := func() {
 		if open {
-			out = append(out, c.Finish())
-			c, open = new(encap.Coalescer), false // the other's More is in use
+			f := c.Finish()
+			if q := quick.Finish(); !reflect.DeepEqual(f, q) {
+				t.Fatalf("by Continue\n%+v, by Join\n%+v", q, f)
+			}
+			out = append(out, f)
+			c, quick, open = new(encap.Coalescer), new(encap.Coalescer), false // More is in use
 		}
 	}
 	for _, f := range frames {
 		var l encap.Layers
 		l.Parse(f)
 		state := encap.VerifyChecksum(f, &l)
-		if open && c.Join(f, &l, state) {
-			if c.Last() {
-				end()
+		twin := bytes.Clone(f)
+		if open {
+			joined, continued := c.Join(f, &l, state), quick.Continue(twin)
+			if continued != (joined && state == first) || !continued && joined != quick.Join(twin, &l, state) {
+				t.Fatalf("continued %t, joined %t: checksum in state %d behind %d\n%x", continued, joined, state, first, f)
 			}
-			continue
+			if joined {
+				if c.Last() {
+					end()
+				}
+				continue
+			}
 		}
 		end()
+		first = state
 		if open = c.Begin(f, &l, state); !open {
 			out = append(out, encap.Frame{Data: f})
+		}
+		if quick.Begin(twin, &l, state) != open {
+			t.Fatal("begins otherwise")
 		}
 	}
 	end()
@@ -97,7 +115,7 @@ func lawful(t rapid.TB, frames [][]byte) int {
 		}
 		want = append(want, f)
 	}
-	out := coalesce(frames)
+	out := coalesce(t, frames)
 	for _, f := range out {
 		got = append(got, segments(t, f)...)
 	}
@@ -174,7 +192,7 @@ func TestCoalesceIsSegmentBackwards(t *testing.T) {
 		frame, _, o := p.superframe(t, size)
 		cut := segments(t, encap.Frame{Data: bytes.Clone(frame), Offload: o})
 		lawful(t, cut)
-		out := coalesce(segments(t, encap.Frame{Data: bytes.Clone(frame), Offload: o}))
+		out := coalesce(t, segments(t, encap.Frame{Data: bytes.Clone(frame), Offload: o}))
 		if len(out) != 1 {
 			t.Fatalf("%d segments became %d frames", n, len(out))
 		}
@@ -399,6 +417,53 @@ func TestCoalesceOtherZero(t *testing.T) {
 	}
 }
 
+// TestCoalesceLengthsThatLie: a length in a header that does not lead to the end of the frame,
+// with checksums that are right all the same for whoever takes the whole frame.
+func TestCoalesceLengthsThatLie(t *testing.T) {
+	for _, p := range joinableKinds() {
+		frames := p.train(t, 3, 100, 100)
+		f := frames[1]
+		var l encap.Layers
+		l.Parse(f)
+		if l.EtherType == encap.EtherTypeIPv4 {
+			ip := encap.IPv4(f[l.L3:l.L4])
+			ip.SetTotalLength(l.End - l.L3 - 2)
+			ip.SetChecksum(0)
+			ip.SetChecksum(^plainSum(ip, 0))
+		} else {
+			encap.IPv6(f[l.L3:]).SetPayloadLength(l.End - l.L4 - 2)
+		}
+		if n := lawful(t, frames); n != 3 {
+			t.Errorf("%s, of the packet: %d pieces", p.name, n)
+		}
+		if !p.udp {
+			continue
+		}
+		frames = p.train(t, 3, 100, 100)
+		udp := encap.UDP(frames[1][l.L4:])
+		udp.SetLength(len(udp) - 2)
+		udp.SetChecksum(encap.AddSums(udp.Checksum(), 2))
+		if n := lawful(t, frames); n != 3 {
+			t.Errorf("%s, of the datagram: %d pieces", p.name, n)
+		}
+	}
+}
+
+// TestCoalesceAbsentThatFits: a UDP checksum that was left out, where the right one is zero.
+func TestCoalesceAbsentThatFits(t *testing.T) {
+	frames := packet{udp: true}.train(t, 3, 100, 100)
+	for _, f := range frames {
+		udp := encap.UDP(f[34:])
+		word := encap.AddSums(encap.Sum(udp[8:10], 0), udp.Checksum())
+		udp[8], udp[9] = byte(word>>8), byte(word)
+		udp.SetChecksum(0xffff)
+	}
+	encap.UDP(frames[1][34:]).SetChecksum(0)
+	if n := lawful(t, frames); n != 3 {
+		t.Errorf("%d pieces", n)
+	}
+}
+
 // TestCoalesceIDs: RFC 6864. An ID that stands still is good where nothing can be
 // fragmented, and the discipline does not change within a superframe.
 func TestCoalesceIDs(t *testing.T) {
@@ -435,16 +500,21 @@ func TestCoalesceIDs(t *testing.T) {
 // also to finished ones.
 func TestCoalescePartial(t *testing.T) {
 	for _, p := range joinableKinds() {
-		frames := p.train(t, 5, 100, 100)
-		for i, f := range frames {
-			var l encap.Layers
-			l.Parse(f)
-			if i != 2 {
-				p.setChecksum(f, &l, encap.PseudoHeader(f, &l))
+		for _, complete := range []func(i int) bool{
+			func(i int) bool { return i == 2 },
+			func(i int) bool { return i != 2 },
+		} {
+			frames := p.train(t, 5, 100, 100)
+			for i, f := range frames {
+				var l encap.Layers
+				l.Parse(f)
+				if !complete(i) {
+					p.setChecksum(f, &l, encap.PseudoHeader(f, &l))
+				}
 			}
-		}
-		if n := lawful(t, frames); n != 1 {
-			t.Errorf("%s: %d pieces", p.name, n)
+			if n := lawful(t, frames); n != 1 {
+				t.Errorf("%s: %d pieces", p.name, n)
+			}
 		}
 
 		p.payload = payloadOf(100)
