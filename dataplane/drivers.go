@@ -13,11 +13,10 @@ import (
 // dataplane imports no driver.
 type Queue interface {
 	// Read fills up to len(frames) frames that are waiting and returns how many, 0
-	// when there are none: it never blocks. On entry frames[i].Data is a buffer of at
-	// least encap.MaxFrame bytes, or of the port's MTU plus headers if the port has
-	// no offloads; on return it is shortened to the frame and frames[i].Offload is
-	// set. The buffers are the caller's before and after. A port that puts a VLAN tag
-	// back may shorten Data at its beginning too, by up to encap.VLANTagSize bytes; its
+	// when there are none: it never blocks. On entry frames[i].Data is a buffer of
+	// encap.ReadBuffer bytes; on return it is shortened to the frame and
+	// frames[i].Offload is set. The buffers are the caller's before and after. A port
+	// may shorten Data at its beginning too, by up to encap.VirtioHeaderSize bytes; its
 	// capacity stays that of the buffer's rest. A frame that the port does not have
 	// carried has its Refusal set, and counts; one that it keeps for now does not.
 	//

@@ -36,7 +36,7 @@ func newOutWorker(v *VTEP, index int) (*outWorker, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &outWorker{poller: poller, slab: newBuffers(batchSize, encap.Headroom, encap.MaxFrame)}
+	w := &outWorker{poller: poller, slab: newBuffers(batchSize, encap.Headroom, encap.ReadBuffer)}
 	w.init(v, index)
 	w.sends.init(v.cfg.Underlays[index], v.cfg.FlowSeed, &w.ledger)
 	w.sends.clock, w.sends.notices = w.clock, v.keeper.notices

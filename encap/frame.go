@@ -3,8 +3,11 @@ package encap
 // Frame sizes in bytes.
 const (
 	// MaxFrame is the most that one Frame's bytes can be: a superframe of 64 KB of
-	// IP packet with its Ethernet header and two VLAN tags. Read buffers hold it.
+	// IP packet with its Ethernet header and two VLAN tags.
 	MaxFrame = 65535 + EthernetSize + 2*VLANTagSize
+	// ReadBuffer is the room to read a frame into: the header that a driver may have before
+	// it, and a byte behind the longest, which shows that one was longer.
+	ReadBuffer = VirtioHeaderSize + MaxFrame + 1
 	// Headroom is what a worker keeps free before each frame that it reads, so that
 	// an encapsulation header can be put before the frame without a copy: a sealed
 	// header and a VXLAN header.

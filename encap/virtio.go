@@ -1,5 +1,7 @@
 package encap
 
+import "encoding/binary"
+
 // VirtioHeaderSize is the size of a [VirtioHeader] in bytes.
 const VirtioHeaderSize = 10
 
@@ -25,6 +27,13 @@ const (
 	virtioGSOUDP    = 5    // USO, not the fragmentation of old
 	virtioGSOECN    = 0x80 // beside one of TCP
 )
+
+// VirtioHeaderAt reads the header that b begins with.
+func VirtioHeaderAt(b []byte) VirtioHeader {
+	b = b[:VirtioHeaderSize]
+	word := binary.NativeEndian.Uint16
+	return VirtioHeader{b[0], b[1], word(b[2:]), word(b[4:]), word(b[6:]), word(b[8:])}
+}
 
 // MakeVirtioHeader says to the kernel what o says to us of a frame. With shift, all lies
 // so many bytes further back in what the kernel is given.

@@ -47,7 +47,7 @@ func ExamplePort() {
 	if _, err := poller.Wait(ready); err != nil {
 		log.Fatal(err)
 	}
-	frames := []encap.Frame{{Data: make([]byte, encap.MaxFrame)}}
+	frames := []encap.Frame{{Data: make([]byte, encap.ReadBuffer)}}
 	n, err := port.Read(frames)
 	if err != nil {
 		log.Fatal(err)

@@ -21,7 +21,7 @@ func TestAllocatesNothing(t *testing.T) {
 	batch := []encap.Frame{{Data: plain}, unfinished(t, bytes.Clone(plain), 0), super, pieces}
 	bufs, frames := make([][]byte, len(batch)), make([]encap.Frame, len(batch))
 	for i := range bufs {
-		bufs[i] = make([]byte, encap.MaxFrame)
+		bufs[i] = make([]byte, encap.ReadBuffer)
 	}
 	n := testing.AllocsPerRun(200, func() {
 		if taken, err := near.Write(batch); taken != len(batch) || err != nil {

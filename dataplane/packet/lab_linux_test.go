@@ -110,7 +110,7 @@ func newReader(t testing.TB, d *packet.Device) *reader {
 		must(t, p.Add(q.FD(), token))
 	}
 	for range r.frames {
-		r.bufs = append(r.bufs, make([]byte, encap.MaxFrame))
+		r.bufs = append(r.bufs, make([]byte, encap.ReadBuffer))
 	}
 	return r
 }

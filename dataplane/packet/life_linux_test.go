@@ -184,10 +184,10 @@ func TestGoneLater(t *testing.T) {
 	notified := make(chan struct{})
 	q.Notify(func() { close(notified) })
 	c.setUp(false)
-	frames := []encap.Frame{{Data: make([]byte, encap.MaxFrame)}}
+	frames := []encap.Frame{{Data: make([]byte, encap.ReadBuffer)}}
 	for n := 1; n > 0; {
 		var err error
-		frames[0] = encap.Frame{Data: make([]byte, encap.MaxFrame)}
+		frames[0] = encap.Frame{Data: make([]byte, encap.ReadBuffer)}
 		n, err = q.Read(frames) // the socket has said all that it will
 		must(t, err)
 	}

@@ -35,7 +35,7 @@ func steadyOut(b *bench, f family) {
 	b.devices[0].Repeat(all, 1<<40)
 	buffers := make([][]byte, batch)
 	for i := range buffers {
-		buffers[i] = make([]byte, encap.MaxFrame)
+		buffers[i] = make([]byte, encap.ReadBuffer)
 	}
 	frames := make([]encap.Frame, batch)
 	n := testing.AllocsPerRun(20, func() {

@@ -91,7 +91,7 @@ func inVirtualTime(t *testing.T, queues int, test func(b *bench)) {
 func newBench(t *testing.T, queues int, full mem.Overflow) *bench {
 	b := &bench{t: t, addressing: home()}
 	for i := range b.buffers {
-		b.buffers[i] = make([]byte, encap.MaxFrame)
+		b.buffers[i] = make([]byte, encap.ReadBuffer)
 	}
 	var list []station.Packets
 	for range queues {

@@ -225,7 +225,7 @@ func testClose(t *testing.T, c tap.Config) {
 func checkClosed(t *testing.T, d *tap.Device) {
 	t.Helper()
 	for _, q := range d.Queues() {
-		frames := []encap.Frame{{Data: make([]byte, encap.MaxFrame)}}
+		frames := []encap.Frame{{Data: make([]byte, encap.ReadBuffer)}}
 		_, rerr := q.Read(frames)
 		_, werr := q.Write([]encap.Frame{{Data: make([]byte, 60)}})
 		for _, err := range []error{rerr, werr} {
@@ -301,9 +301,9 @@ func testConcurrent(t *testing.T, c tap.Config) {
 			f := encap.Frame{Data: frame(t, ourUDP4, kernelUDP4, &layers.UDP{}, []byte("many"))}
 			loop(func() error { _, err := q.Write([]encap.Frame{f, f}); return err })
 		}
-		frames := []encap.Frame{{Data: make([]byte, encap.MaxFrame)}}
+		buf, frames := make([]byte, encap.ReadBuffer), make([]encap.Frame, 1)
 		loop(func() error {
-			frames[0].Data = frames[0].Data[:encap.MaxFrame]
+			frames[0].Data = buf
 			_, err := q.Read(frames)
 			return err
 		})

@@ -86,6 +86,7 @@ func (d *Device) openVNETQueue(name string, flags uint16, c Config) (*vnetQueue,
 	}
 	q := newVNETQueue(fd, given, d.granted.write)
 	q.skip = c.skipped()
+	q.readBursts(c.NoOffload)
 	return q, given, nil
 }
 

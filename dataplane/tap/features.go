@@ -23,6 +23,7 @@ const (
 	FeatureWriteTSO      = "write-tso"      // TCP superframes may be written
 	FeatureWriteUSO      = "write-uso"      // UDP superframes may be written
 	FeatureTrainSize     = "train-size"     // superframes are no larger than one send takes
+	FeatureReadBursts    = "read-bursts"    // several frames are read with one system call
 	FeatureSteering      = "steering"       // of several queues, a flow is read from one
 )
 
@@ -54,9 +55,12 @@ func nothing(why error) granted { return granted{why: why, trainSize: why} }
 // Features lists the offloads of the device, and whether they are in force now, always
 // in the same order.
 func (d *Device) Features() []Feature {
-	now := d.granted.write
+	now, bursts := d.granted.write, error(nil)
 	for _, q := range d.queues {
 		now &= q.Offloads()
+		if bursts == nil {
+			bursts = q.driver.single()
+		}
 	}
 	var list []Feature
 	for _, k := range kinds {
@@ -65,7 +69,7 @@ func (d *Device) Features() []Feature {
 	for _, k := range kinds {
 		list = append(list, Feature{k.write, d.granted.lack(now, k.bit)})
 	}
-	list = append(list, Feature{FeatureTrainSize, d.trainSize()})
+	list = append(list, Feature{FeatureTrainSize, d.trainSize()}, Feature{FeatureReadBursts, bursts})
 	if len(d.queues) > 1 {
 		list = append(list, Feature{FeatureSteering, d.steered})
 	}

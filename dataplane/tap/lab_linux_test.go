@@ -174,7 +174,7 @@ func newReader(t *testing.T, d *tap.Device) *reader {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &reader{t: t, queues: d.Queues(), poller: p, frames: make([]encap.Frame, 8), size: encap.MaxFrame}
+	return &reader{t: t, queues: d.Queues(), poller: p, frames: make([]encap.Frame, 8), size: encap.ReadBuffer}
 }
 
 // until reads frames and gives them to f until it is satisfied or Read fails, which it

@@ -251,6 +251,8 @@ func (q *portableQueue) Notify(ready func()) {
 	}
 }
 
+func (q *portableQueue) single() error { return errPortable }
+
 func (q *portableQueue) lost() uint64 { return q.missed.Load() }
 
 // close closes the device, which ends a read that is under way, and waits for the pump.

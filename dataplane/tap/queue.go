@@ -23,6 +23,8 @@ type driver interface {
 	FD() int
 	Notify(ready func())
 
+	// single is why each frame is read by a call of its own; nil if several are by one.
+	single() error
 	// lost is how many frames could not be read, or did not fit the reader's buffer.
 	lost() uint64
 	// close releases the queue; the last one takes the interface with it.

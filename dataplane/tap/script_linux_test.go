@@ -2,8 +2,10 @@ package tap
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,8 +40,9 @@ func scripted(end unix.Errno, script ...answer) (q *vnetQueue, calls *int) {
 		return whole, 0
 	}
 	q.calls = syscalls{
-		read: func(_ int, _ *vnetHeader, data []byte) (int, unix.Errno) {
-			return next(vnetHeaderSize + min(60, len(data)))
+		read: func(_ int, b []byte) (int, unix.Errno) {
+			b[vnetHeaderSize] = byte(*calls)
+			return next(min(vnetHeaderSize+60, len(b)))
 		},
 		write: func(_ int, _ vnetHeader, f *encap.Frame, _ int) (int, unix.Errno) {
 			return next(vnetHeaderSize + f.Len())
@@ -48,11 +51,28 @@ func scripted(end unix.Errno, script ...answer) (q *vnetQueue, calls *int) {
 	return q, calls
 }
 
+// inBursts has q read several frames at once, each of which is answered from the list.
+func inBursts(q *vnetQueue) {
+	q.crowded = true
+	q.calls.burst = func(b *burst, n int) error {
+		for i := range n {
+			length, errno := q.calls.read(q.fd, b.into[i])
+			if b.results[i] = int32(length); errno != 0 {
+				b.results[i] = -int32(errno)
+			}
+		}
+		return nil
+	}
+}
+
+// longest is what fits the buffers of a test.
+const longest = 100
+
 // buffers returns n frames to read into.
 func buffers(n int) []encap.Frame {
 	frames := make([]encap.Frame, n)
 	for i := range frames {
-		frames[i].Data = make([]byte, 100)
+		frames[i].Data = make([]byte, vnetHeaderSize+longest+1)
 	}
 	return frames
 }
@@ -70,7 +90,7 @@ func TestReadScripted(t *testing.T) {
 		{"some", []answer{{}, {}}, unix.EAGAIN, 2, nil},
 		{"all", []answer{{}, {}, {}, {}}, unix.EAGAIN, 4, nil},
 		{"interrupted", []answer{{errno: unix.EINTR}, {}, {errno: unix.EINTR}, {}}, unix.EAGAIN, 2, nil},
-		{"too long", []answer{{n: vnetHeaderSize + 101}, {}}, unix.EAGAIN, 1, nil},
+		{"too long", []answer{{n: vnetHeaderSize + longest + 1}, {}}, unix.EAGAIN, 1, nil},
 		{"gone at once", nil, unix.EBADFD, 0, net.ErrClosed},
 		{"gone behind two", []answer{{}, {}}, unix.ENODEV, 2, net.ErrClosed},
 		{"closed under us", nil, unix.EBADF, 0, net.ErrClosed},
@@ -79,28 +99,102 @@ func TestReadScripted(t *testing.T) {
 		{"lasting fault", []answer{{}}, unix.EFAULT, 1, unix.EFAULT},
 	}
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			q, _ := scripted(c.end, c.script...)
-			n, err := q.Read(buffers(4))
-			if n != c.n || (n > 0 && err != nil) {
-				t.Fatalf("first Read: %d, %v; want %d", n, err, c.n)
-			}
-			if n > 0 {
-				n, err = q.Read(buffers(4))
-			}
-			if n != 0 || !errors.Is(err, c.is) {
-				t.Errorf("then: %d, %v; want %v", n, err, c.is)
-			}
-			if err != nil && !strings.Contains(err.Error(), "vx42") {
-				t.Errorf("%v does not name the device", err)
-			}
-		})
+		for _, bursts := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/bursts=%t", c.name, bursts), func(t *testing.T) {
+				q, _ := scripted(c.end, c.script...)
+				if bursts {
+					inBursts(q)
+				}
+				frames := buffers(4)
+				n, err := q.Read(frames)
+				if n != c.n || (n > 0 && err != nil) {
+					t.Fatalf("first Read: %d, %v; want %d", n, err, c.n)
+				}
+				inOrder(t, frames[:n], c.script)
+				if n > 0 {
+					n, err = q.Read(buffers(4))
+				}
+				if n != 0 || !errors.Is(err, c.is) {
+					t.Errorf("then: %d, %v; want %v", n, err, c.is)
+				}
+				if err != nil && !strings.Contains(err.Error(), "vx42") {
+					t.Errorf("%v does not name the device", err)
+				}
+			})
+		}
+	}
+}
+
+// inOrder wants the frames of those calls that were to bring some.
+func inOrder(t *testing.T, frames []encap.Frame, script []answer) {
+	t.Helper()
+	for i, a := range script {
+		if a != (answer{}) {
+			continue
+		}
+		if len(frames) == 0 {
+			break
+		}
+		if f := &frames[0]; len(f.Data) != 60 || f.Data[0] != byte(i) {
+			t.Errorf("%d bytes of call %d, want 60 of %d", len(f.Data), f.Data[0], i)
+		}
+		frames = frames[1:]
+	}
+	if len(frames) > 0 {
+		t.Errorf("%d frames too many", len(frames))
+	}
+}
+
+// TestReadInBursts: a frame at a time until all that there was room for was there, and again
+// when it was not. One that comes while a burst is under way is not left out.
+func TestReadInBursts(t *testing.T) {
+	q, calls := scripted(unix.EAGAIN, answer{}, answer{}, answer{}, answer{}, // full
+		answer{}, answer{errno: unix.EAGAIN}, answer{}, // a burst
+		answer{errno: unix.EAGAIN})
+	inBursts(q)
+	q.crowded = false
+	var sizes []int
+	read := q.calls.burst
+	q.calls.burst = func(b *burst, n int) error { sizes = append(sizes, n); return read(b, n) }
+	for i, want := range []int{4, 2, 0} {
+		frames := buffers(4)
+		if i == 1 {
+			frames = buffers(3)
+		}
+		if n, err := q.Read(frames); n != want || err != nil {
+			t.Errorf("Read %d: %d, %v; want %d", i, n, err, want)
+		}
+	}
+	if !slices.Equal(sizes, []int{3}) || *calls != 8 {
+		t.Errorf("bursts of %d, %d reads", sizes, *calls)
+	}
+}
+
+// TestBurstsThatFail: what was read before is not lost, and it is not tried again.
+func TestBurstsThatFail(t *testing.T) {
+	q, _ := scripted(unix.EAGAIN, make([]answer, 7)...)
+	inBursts(q)
+	read, failed := q.calls.burst, 0
+	q.calls.burst = func(b *burst, n int) error {
+		failed++
+		for i := range n {
+			b.results[i] = -int32(unix.EAGAIN)
+		}
+		return errors.Join(read(b, 2), unix.ENOMEM)
+	}
+	for _, want := range []int{2, 4, 1, 0} {
+		if n, err := q.Read(buffers(4)); n != want || err != nil {
+			t.Errorf("read %d, %v; want %d", n, err, want)
+		}
+	}
+	if failed != 1 || !errors.Is(q.single(), unix.ENOMEM) {
+		t.Errorf("tried %d times, %v", failed, q.single())
 	}
 }
 
 // An oversized frame is counted and leaves its buffer to the next.
 func TestReadTooLongIsCounted(t *testing.T) {
-	q, _ := scripted(unix.EAGAIN, answer{n: vnetHeaderSize + 101}, answer{n: vnetHeaderSize + 5000}, answer{})
+	q, _ := scripted(unix.EAGAIN, answer{n: vnetHeaderSize + longest + 1}, answer{n: vnetHeaderSize + longest + 1}, answer{})
 	if n, err := q.Read(buffers(4)); n != 1 || err != nil || q.lost() != 2 {
 		t.Errorf("read %d, %v, %d too long", n, err, q.lost())
 	}

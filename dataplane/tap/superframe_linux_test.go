@@ -142,7 +142,7 @@ func TestFeatures(t *testing.T) {
 	} {
 		d := newHost(t).open(c.config)
 		list := d.Features()
-		if want := 6 + len(d.Queues()); len(list) != want {
+		if want := 7 + len(d.Queues()); len(list) != want {
 			t.Errorf("%s: %d features", name, len(list))
 		}
 		for _, f := range list {

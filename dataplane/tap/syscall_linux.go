@@ -7,16 +7,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// syscalls are the two calls that move frames. They are fields so that a test can
+// syscalls are the calls that move frames. They are fields so that a test can
 // script their failures; [kernel] is the real thing. They do not block, and so do not tell
 // the Go scheduler of the call: see the same in the underlay.
 //
 // The header is passed by value to write, and the vectors are made inside, because
 // what goes through a function value by pointer would escape to the heap.
 type syscalls struct {
-	// read fills h and data with one frame and returns the bytes of both; more than
-	// fit if the frame was longer.
-	read func(fd int, h *vnetHeader, data []byte) (int, unix.Errno)
+	// read fills b with a vnetHeader and a frame, as far as they fit, and returns the bytes.
+	read func(fd int, b []byte) (int, unix.Errno)
+	// burst is read for the first n of several. An error is about the call, and the last of
+	// them. nil: there is no such call.
+	burst func(b *burst, n int) error
 	// write hands over h and f, but for the first skip bytes of its Data, and returns the
 	// bytes of both.
 	write func(fd int, h vnetHeader, f *encap.Frame, skip int) (int, unix.Errno)
@@ -24,21 +26,10 @@ type syscalls struct {
 
 func kernel() syscalls { return syscalls{read: readFrame, write: writeFrame} }
 
-// readFrame reads one frame with readv. The kernel cuts a frame to the space it is
-// given without saying so; a spare byte behind data makes that visible.
-func readFrame(fd int, h *vnetHeader, data []byte) (int, unix.Errno) {
-	var spare byte
-	iov := [3]unix.Iovec{
-		// unsafe: the kernel writes the header's fields in place.
-		{Base: (*byte)(unsafe.Pointer(h))},
-		{Base: unsafe.SliceData(data)},
-		{Base: &spare},
-	}
-	iov[0].SetLen(vnetHeaderSize)
-	iov[1].SetLen(len(data))
-	iov[2].SetLen(1)
-	// unsafe: unix.Readv would build the vector on the heap.
-	n, _, errno := unix.RawSyscall(unix.SYS_READV, uintptr(fd), uintptr(unsafe.Pointer(&iov)), uintptr(len(iov)))
+// readFrame reads one frame.
+func readFrame(fd int, b []byte) (int, unix.Errno) {
+	// unsafe: unix.Read tells the scheduler.
+	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	return int(n), errno
 }
 
@@ -55,7 +46,7 @@ func writeFrame(fd int, h vnetHeader, f *encap.Frame, skip int) (int, unix.Errno
 	}
 	iov[0].SetLen(vnetHeaderSize)
 	iov[1].SetLen(len(f.Data) - skip)
-	// unsafe: as in readFrame.
+	// unsafe: unix.Writev would build the vector on the heap.
 	n, _, errno := unix.RawSyscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&iov)), uintptr(len(iov)))
 	return int(n), errno
 }
