@@ -19,8 +19,8 @@ type Drivers struct {
 	OpenDevice func(DeviceSpec) (*Device, error)
 	// CheckName says why the system has no device of that name; nil if all are fine.
 	CheckName func(string) error
-	// NewPoller makes what a worker waits for devices with.
-	NewPoller func() (dataplane.Poller, error)
+	// NewPoller makes what a worker of a node waits for devices with.
+	NewPoller func(NodeSpec) (dataplane.Poller, error)
 	// UnderlayMTU returns the MTU of the interface that carries an address.
 	UnderlayMTU func(netip.Addr) (int, error)
 }

@@ -77,7 +77,7 @@ func (e *endpoint) open(keys Keys) (err error) {
 		Underlays: e.underlay.Queues,
 		MTU:       e.interfaceMTU(),
 		Paths:     e.underlay.Paths,
-		NewPoller: a.drivers.NewPoller,
+		NewPoller: func() (dataplane.Poller, error) { return a.drivers.NewPoller(e.node) },
 		BusyPoll:  e.underlay.BusyPoll,
 		Sealing:   e.sealingConfig(keys),
 		Events:    a.event,

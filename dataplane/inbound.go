@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"runtime"
 
 	"github.com/vxtap/vxtap/crypto"
 	"github.com/vxtap/vxtap/dataplane/fdb"
@@ -49,8 +48,7 @@ func (w *inWorker) slot() int { return len(w.vtep.out) + w.index }
 
 // run is the worker's life. It ends when the underlay is closed, or fails for good.
 func (w *inWorker) run() {
-	runtime.LockOSThread() // for good: the thread ends with the worker
-	raisePriority()
+	w.own()
 	for {
 		n, err := w.receive()
 		switch {

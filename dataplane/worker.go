@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"runtime"
 	"sync/atomic"
 
 	"github.com/vxtap/vxtap/encap"
@@ -32,6 +33,16 @@ func (w *worker) init(v *VTEP, index int) {
 	w.record.queue, w.writes.record = index, &w.record
 	w.vigil.limit = v.cfg.BusyPoll
 	w.sightings.slots = make([]sighting, ringSize)
+}
+
+// own makes the thread the worker's own, with which it ends, and has it run before programs.
+// Not so where drivers have goroutines of the Go scheduler wait for frames: they get no CPU
+// then. These are the drivers that cannot be polled.
+func (w *worker) own() {
+	runtime.LockOSThread()
+	if w.vigil.limit > 0 {
+		raisePriority()
+	}
 }
 
 // saw reports a source MAC that the table does not have there to the keeper.

@@ -48,7 +48,7 @@ func (d *memDrivers) drivers() control.Drivers {
 				Drops: func() (uint64, error) { return 0, nil }, Offloads: func() []control.Feature { return nil },
 			}, d.broken
 		},
-		NewPoller:   func() (dataplane.Poller, error) { return mem.NewPoller(), nil },
+		NewPoller:   func(control.NodeSpec) (dataplane.Poller, error) { return mem.NewPoller(), nil },
 		UnderlayMTU: func(netip.Addr) (int, error) { return 1500, nil },
 	}
 }

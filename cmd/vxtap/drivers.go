@@ -39,9 +39,18 @@ func drivers() control.Drivers {
 		},
 		OpenDevice:  openDevice,
 		CheckName:   checkTAPName,
-		NewPoller:   func() (dataplane.Poller, error) { return tap.NewPoller() },
+		NewPoller:   newPoller,
 		UnderlayMTU: underlay.MTU,
 	}
+}
+
+// newPoller makes what a worker waits for its ports with. The portable drivers have goroutines
+// wait for frames.
+func newPoller(node control.NodeSpec) (dataplane.Poller, error) {
+	if node.Offload.Portable() {
+		return tap.NewParkingPoller()
+	}
+	return tap.NewPoller()
 }
 
 // maxDefaultQueues is the most queues that are opened unasked. Each costs memory, and the

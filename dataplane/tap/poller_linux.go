@@ -32,7 +32,8 @@ type Poller struct {
 	backlog backlog
 	scratch []int
 	events  [maxEvents]unix.EpollEvent
-	count   [8]byte // read from the eventfd
+	count   [8]byte  // read from the eventfd
+	parking *parking // nil: waiting takes the thread into the kernel
 }
 
 // NewPoller returns a Poller that watches nothing yet.
@@ -121,11 +122,19 @@ func (p *Poller) Wait(ready []int) (int, error) {
 		return 0, nil
 	}
 	for p.backlog.empty() {
-		if err := p.gather(forever); err != nil {
+		if err := p.await(); err != nil {
 			return 0, err
 		}
 	}
 	return p.backlog.deliver(ready), nil
+}
+
+// await waits for events and gathers them.
+func (p *Poller) await() error {
+	if p.parking != nil {
+		return p.parking.await()
+	}
+	return p.gather(forever)
 }
 
 // Poll is Wait that does not block: it returns 0 if no token is ready.
@@ -204,5 +213,8 @@ func (p *Poller) leave() {
 }
 
 func (p *Poller) closeAll() error {
+	if p.parking != nil {
+		return errors.Join(unix.Close(p.wakefd), p.parking.file.Close())
+	}
 	return errors.Join(unix.Close(p.wakefd), unix.Close(p.epfd))
 }

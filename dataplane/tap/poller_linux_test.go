@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/vxtap/vxtap/dataplane/tap"
 )
 
@@ -22,11 +24,22 @@ func pipe(t *testing.T) (r, w *os.File) {
 // Descriptors are reported as long as they are readable, together with tokens that were
 // woken, and a token that is both comes once.
 func TestPollerDescriptors(t *testing.T) {
-	p, err := tap.NewPoller()
-	if err != nil {
-		t.Fatal(err)
+	for name, open := range epolls {
+		t.Run(name, func(t *testing.T) {
+			p, err := open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			testDescriptors(t, p)
+		})
 	}
-	defer p.Close()
+}
+
+// epolls are the ways to wait by epoll.
+var epolls = map[string]func() (*tap.Poller, error){"system": tap.NewPoller, "parking": tap.NewParkingPoller}
+
+func testDescriptors(t *testing.T, p *tap.Poller) {
 	var files []*os.File
 	for token := range 3 {
 		r, w := pipe(t)
@@ -57,6 +70,44 @@ func TestPollerDescriptors(t *testing.T) {
 	}
 	if err := p.Add(int(files[1].Fd()), -1); err == nil {
 		t.Error("a negative token was taken")
+	}
+}
+
+// A Wait that sleeps is woken by a descriptor, again and again, and allocates nothing.
+func TestPollerSleepsForDescriptors(t *testing.T) {
+	for name, open := range epolls {
+		t.Run(name, func(t *testing.T) {
+			p, err := open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			r, w := pipe(t)
+			if err := p.Add(int(r.Fd()), 3); err != nil {
+				t.Fatal(err)
+			}
+			sleeps, one, got, ready := make(chan struct{}), []byte{1}, make([]byte, 1), make([]int, 4)
+			defer close(sleeps)
+			go func() {
+				for range sleeps {
+					if _, err := w.Write(one); err != nil {
+						t.Error(err)
+					}
+				}
+			}()
+			allocs := testing.AllocsPerRun(300, func() {
+				sleeps <- struct{}{}
+				if n, err := p.Wait(ready); n != 1 || ready[0] != 3 || err != nil {
+					t.Fatalf("%d tokens %v, %v", n, ready, err)
+				}
+				if _, err := unix.Read(int(r.Fd()), got); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if allocs != 0 {
+				t.Errorf("%v allocations", allocs)
+			}
+		})
 	}
 }
 

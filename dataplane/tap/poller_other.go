@@ -8,3 +8,6 @@ type Poller = WakePoller
 
 // NewPoller returns a Poller that watches nothing yet. The error is always nil here.
 func NewPoller() (*Poller, error) { return NewWakePoller(), nil }
+
+// NewParkingPoller is NewPoller: a WakePoller waits as goroutines do.
+func NewParkingPoller() (*Poller, error) { return NewPoller() }

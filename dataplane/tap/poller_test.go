@@ -24,6 +24,14 @@ func pollers(t *testing.T, test func(t *testing.T, p dataplane.Poller)) {
 		defer p.Close()
 		test(t, p)
 	})
+	t.Run("parking", func(t *testing.T) {
+		p, err := tap.NewParkingPoller()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		test(t, p)
+	})
 	t.Run("wake", func(t *testing.T) {
 		p := tap.NewWakePoller()
 		defer p.Close()
