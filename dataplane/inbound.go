@@ -48,7 +48,7 @@ func (w *inWorker) slot() int { return len(w.vtep.out) + w.index }
 
 // run is the worker's life. It ends when the underlay is closed, or fails for good.
 func (w *inWorker) run() {
-	w.own()
+	defer w.own()()
 	for {
 		n, err := w.receive()
 		switch {

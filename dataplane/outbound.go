@@ -52,7 +52,7 @@ func newOutWorker(v *VTEP, index int) (*outWorker, error) {
 // run is the worker's life. It ends when stop is set, after the frames that were
 // waiting then have been carried.
 func (w *outWorker) run() {
-	w.own()
+	defer w.own()()
 	for !w.stop.Load() {
 		n, err := w.wait()
 		if errors.Is(err, net.ErrClosed) {

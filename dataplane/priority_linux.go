@@ -7,11 +7,13 @@ import "golang.org/x/sys/unix"
 // one loses frames, since a TAP has no back-pressure.
 const workerNice = -10
 
-// raisePriority gives the calling thread workerNice, unless the process was given a nice
-// value itself, or may not (CAP_SYS_NICE).
-func raisePriority() {
+// raisePriority gives the calling thread workerNice, and reports whether it did: not if the
+// process was given a nice value itself, or may not (CAP_SYS_NICE).
+func raisePriority() bool {
 	const none = 20 // what getpriority(2) returns for 0
-	if got, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil && got == none {
-		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, workerNice)
-	}
+	got, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	return err == nil && got == none && unix.Setpriority(unix.PRIO_PROCESS, 0, workerNice) == nil
 }
+
+// lowerPriority takes back what raisePriority did, which everybody may.
+func lowerPriority() { _ = unix.Setpriority(unix.PRIO_PROCESS, 0, 0) }

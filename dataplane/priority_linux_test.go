@@ -42,7 +42,7 @@ func TestWorkersComeFirst(t *testing.T) {
 	await := func(want int) {
 		t.Helper()
 		deadline := time.Now().Add(30 * time.Second)
-		for favoured(t) != want { // threads begin and end without an event
+		for favoured(t) != want { // which changes without an event
 			if time.Now().After(deadline) {
 				t.Fatalf("%d threads have the nice value of workers, want %d", favoured(t), want)
 			}

@@ -2,4 +2,6 @@
 
 package dataplane
 
-func raisePriority() {}
+func raisePriority() bool { return false }
+
+func lowerPriority() {}

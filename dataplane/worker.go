@@ -35,13 +35,17 @@ func (w *worker) init(v *VTEP, index int) {
 	w.sightings.slots = make([]sighting, ringSize)
 }
 
-// own makes the thread the worker's own, with which it ends, and has it run before programs.
-// Not so where drivers have goroutines of the Go scheduler wait for frames: they get no CPU
-// then. These are the drivers that cannot be polled.
-func (w *worker) own() {
+// own makes the thread the worker's own and has it run before programs, until disown. Not so
+// where drivers have goroutines of the Go scheduler wait for frames: they would get no CPU.
+// These are the drivers that cannot be polled.
+func (w *worker) own() (disown func()) {
 	runtime.LockOSThread()
-	if w.vigil.limit > 0 {
-		raisePriority()
+	if w.vigil.limit == 0 || !raisePriority() {
+		return runtime.UnlockOSThread
+	}
+	return func() {
+		lowerPriority()
+		runtime.UnlockOSThread()
 	}
 }
 
