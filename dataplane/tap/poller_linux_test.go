@@ -23,7 +23,12 @@ func pipe(t *testing.T) (r, w *os.File) {
 
 // Descriptors are reported as long as they are readable, together with tokens that were
 // woken, and a token that is both comes once.
-func TestPollerDescriptors(t *testing.T) {
+func TestPollerDescriptors(t *testing.T) { eachEpoll(t, testDescriptors) }
+
+// epolls are the ways to wait by epoll.
+var epolls = map[string]func() (*tap.Poller, error){"system": tap.NewPoller, "parking": tap.NewParkingPoller}
+
+func eachEpoll(t *testing.T, test func(t *testing.T, p *tap.Poller)) {
 	for name, open := range epolls {
 		t.Run(name, func(t *testing.T) {
 			p, err := open()
@@ -31,13 +36,10 @@ func TestPollerDescriptors(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer p.Close()
-			testDescriptors(t, p)
+			test(t, p)
 		})
 	}
 }
-
-// epolls are the ways to wait by epoll.
-var epolls = map[string]func() (*tap.Poller, error){"system": tap.NewPoller, "parking": tap.NewParkingPoller}
 
 func testDescriptors(t *testing.T, p *tap.Poller) {
 	var files []*os.File
@@ -75,40 +77,33 @@ func testDescriptors(t *testing.T, p *tap.Poller) {
 
 // A Wait that sleeps is woken by a descriptor, again and again, and allocates nothing.
 func TestPollerSleepsForDescriptors(t *testing.T) {
-	for name, open := range epolls {
-		t.Run(name, func(t *testing.T) {
-			p, err := open()
-			if err != nil {
-				t.Fatal(err)
+	eachEpoll(t, func(t *testing.T, p *tap.Poller) {
+		r, w := pipe(t)
+		if err := p.Add(int(r.Fd()), 3); err != nil {
+			t.Fatal(err)
+		}
+		sleeps, one, got, ready := make(chan struct{}), []byte{1}, make([]byte, 1), make([]int, 4)
+		defer close(sleeps)
+		go func() {
+			for range sleeps {
+				if _, err := w.Write(one); err != nil {
+					t.Error(err)
+				}
 			}
-			defer p.Close()
-			r, w := pipe(t)
-			if err := p.Add(int(r.Fd()), 3); err != nil {
-				t.Fatal(err)
+		}()
+		allocs := testing.AllocsPerRun(300, func() {
+			sleeps <- struct{}{}
+			if n, err := p.Wait(ready); n != 1 || ready[0] != 3 || err != nil {
+				t.Fatalf("%d tokens %v, %v", n, ready, err)
 			}
-			sleeps, one, got, ready := make(chan struct{}), []byte{1}, make([]byte, 1), make([]int, 4)
-			defer close(sleeps)
-			go func() {
-				for range sleeps {
-					if _, err := w.Write(one); err != nil {
-						t.Error(err)
-					}
-				}
-			}()
-			allocs := testing.AllocsPerRun(300, func() {
-				sleeps <- struct{}{}
-				if n, err := p.Wait(ready); n != 1 || ready[0] != 3 || err != nil {
-					t.Fatalf("%d tokens %v, %v", n, ready, err)
-				}
-				if _, err := unix.Read(int(r.Fd()), got); err != nil {
-					t.Fatal(err)
-				}
-			})
-			if allocs != 0 {
-				t.Errorf("%v allocations", allocs)
+			if _, err := unix.Read(int(r.Fd()), got); err != nil {
+				t.Fatal(err)
 			}
 		})
-	}
+		if allocs != 0 {
+			t.Errorf("%v allocations", allocs)
+		}
+	})
 }
 
 // More descriptors than one system call reports, and little room: all come, and woken
