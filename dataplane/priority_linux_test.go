@@ -41,12 +41,14 @@ func TestWorkersComeFirst(t *testing.T) {
 	}
 	await := func(want int) {
 		t.Helper()
-		deadline := time.Now().Add(30 * time.Second)
+		again, limit := time.NewTicker(time.Millisecond), time.After(30*time.Second)
+		defer again.Stop()
 		for favoured(t) != want { // which changes without an event
-			if time.Now().After(deadline) {
+			select {
+			case <-again.C:
+			case <-limit:
 				t.Fatalf("%d threads have the nice value of workers, want %d", favoured(t), want)
 			}
-			time.Sleep(time.Millisecond)
 		}
 	}
 	await(0)
