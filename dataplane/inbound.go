@@ -122,7 +122,7 @@ type arrival struct {
 }
 
 // envelope is what all frames of the datagram have in common to the merging.
-func (a *arrival) envelope() envelope { return envelope{a.outer, a.partial} }
+func (a *arrival) envelope() envelope { return envelope{a.outer, a.partial, a.hint} }
 
 // datagram takes a datagram or a train apart.
 //

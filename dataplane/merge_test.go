@@ -330,6 +330,25 @@ func TestSuperframeThenSegments(t *testing.T) {
 	})
 }
 
+// TestSuperframeBehindALongerSegment: what the kernel has said of the one datagram is not true
+// of the other. Both have come as their sender's stack made them, and the headers count on; the
+// second is several packets all the same.
+func TestSuperframeBehindALongerSegment(t *testing.T) {
+	eachKind(t, func(t *testing.T, c *conversation) {
+		s, p := newMerging(t, mem.PortConfig{Offloads: everyOffload})
+		long, super := c.next(1000), c.next(900)
+		leave(long, 0)
+		o := leave(super, 300)
+		want := append(inWireSize(t, encap.Frame{Data: long, Offload: leave(bytes.Clone(long), 0)}),
+			inWireSize(t, encap.Frame{Data: super, Offload: o})...)
+		got := s.receive(t, p, encap.Datagram{Data: vxlanOf(long)}, encap.Datagram{Data: vxlanOf(super), SegmentSize: 300})
+		if len(got) != 2 || got[1].Offload != o {
+			t.Errorf("%d frames, the last with %+v", len(got), got[len(got)-1].Offload)
+		}
+		sameFlows(t, allInWireSize(t, got), want)
+	})
+}
+
 // TestMoreFlowsThanSuperframes: those begun first are written before their memory is
 // used again.
 func TestMoreFlowsThanSuperframes(t *testing.T) {

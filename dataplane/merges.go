@@ -41,7 +41,8 @@ type mergeRun struct {
 // the same headers and the same envelope need not be found out for each.
 type envelope struct {
 	outer   encap.ECN
-	partial bool // the sender has said that the checksum is
+	partial bool   // the sender has said that the checksum is
+	hint    uint16 // the kernel has said that it is a superframe, of segments of so many bytes
 }
 
 // segment is a frame on its way to a port, with what merging asks about it.
