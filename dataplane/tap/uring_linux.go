@@ -74,7 +74,8 @@ const (
 )
 
 // openUring returns a uring that reads from fd, or says why there is none: io_uring is often
-// forbidden in containers. It does not keep fd open.
+// forbidden in containers, and a TUN can be told not to wait (FMODE_NOWAIT) since Linux 6.4.
+// It takes nothing from fd, and does not keep it open.
 func openUring(fd int) (*uring, error) {
 	var p uringParams
 	// unsafe: x/sys has no wrappers for io_uring; here as below.
@@ -90,7 +91,24 @@ func openUring(fd int) (*uring, error) {
 	for i := range u.sqes {
 		u.sqes[i] = submission{opcode: uringRead, fd: int32(fd), rwFlags: unix.RWF_NOWAIT}
 	}
+	if err := u.try(); err != nil {
+		u.close()
+		return nil, err
+	}
 	return u, nil
+}
+
+// try reads into no room, which takes nothing away, and says why the kernel refuses such reads.
+func (u *uring) try() error {
+	b := &burst{}
+	b.into[0] = []byte{}
+	if err := u.read(b, 1); err != nil {
+		return err
+	}
+	if result := b.results[0]; result < 0 {
+		return fmt.Errorf("io_uring: read that does not wait (a TUN's: Linux 6.4 or later): %w", unix.Errno(-result))
+	}
+	return nil
 }
 
 // share maps what the kernel has laid out as p says.

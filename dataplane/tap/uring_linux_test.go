@@ -104,3 +104,35 @@ func TestUringLetsGo(t *testing.T) {
 		t.Errorf("write to a closed socket: %v", err)
 	}
 }
+
+// TestUringOfWhatWaits: no bursts are read from a file that cannot be asked not to wait, as a
+// TUN before Linux 6.4. Each of its reads would be refused.
+func TestUringOfWhatWaits(t *testing.T) {
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if u, err := openUring(fd); !errors.Is(err, unix.EOPNOTSUPP) {
+		t.Errorf("%v", err)
+		u.close()
+	}
+}
+
+// TestUringTakesNothing: no message is lost by opening one.
+func TestUringTakesNothing(t *testing.T) {
+	u, to := pipe(t)
+	if _, err := unix.Write(to, []byte{1}); err != nil {
+		t.Fatal(err)
+	}
+	other, err := openUring(int(u.sqes[0].fd))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.close()
+	b := &burst{}
+	b.into[0] = make([]byte, 10)
+	if err := other.read(b, 1); err != nil || b.results[0] != 1 || b.into[0][0] != 1 {
+		t.Errorf("%d, %v", b.results[0], err)
+	}
+}
