@@ -66,8 +66,8 @@ func TestWatchdogOfAWorkerThatHangs(t *testing.T) {
 	hangs, resume := make(chan struct{}), make(chan struct{})
 	goOn := sync.OnceFunc(func() { close(resume) })
 	defer goOn()
-	judge := func(faults.Call) unix.Errno {
-		if hanging.Swap(false) {
+	judge := func(c faults.Call) unix.Errno {
+		if ofWorker(c) && hanging.Swap(false) {
 			close(hangs)
 			<-resume
 		}
@@ -77,7 +77,7 @@ func TestWatchdogOfAWorkerThatHangs(t *testing.T) {
 		"--address", innerA + "/24"})
 	c.start(func(cmd *exec.Cmd) error {
 		cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+told.path, "WATCHDOG_USEC=200000")
-		done, err := faults.Start(cmd, a.Start, judge, unix.SYS_READV)
+		done, err := faults.Start(cmd, a.Start, judge, unix.SYS_READ)
 		if err == nil {
 			t.Cleanup(func() { <-done }) // after that by which it ends
 		}
