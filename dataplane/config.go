@@ -41,7 +41,8 @@ type Config struct {
 	// BusyPoll is how long a worker that was just busy looks for more before it sleeps,
 	// letting others have the CPU between looks; 0 means not at all. It shortens round
 	// trips, and makes a worker with some thousand wake-ups a second use its CPU's idle
-	// time.
+	// time. Workers that do so also have a nice value of -10 while they live, where Linux allows
+	// that and the process was given none.
 	BusyPoll time.Duration
 	// Sealing is this VTEP's identity and how it keeps its sessions, nil if it is to have
 	// no sealed networks. Open fills in Local, Queues and Wake. See [VTEP.Node].
