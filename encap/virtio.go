@@ -28,7 +28,7 @@ const (
 	virtioGSOECN    = 0x80 // beside one of TCP
 )
 
-// VirtioHeaderAt reads the header that b begins with.
+// VirtioHeaderAt reads the header that b begins with; b has at least [VirtioHeaderSize] bytes.
 func VirtioHeaderAt(b []byte) VirtioHeader {
 	b = b[:VirtioHeaderSize]
 	word := binary.NativeEndian.Uint16

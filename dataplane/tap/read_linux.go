@@ -1,6 +1,7 @@
 package tap
 
 import (
+	"cmp"
 	"io"
 
 	"github.com/vxtap/vxtap/encap"
@@ -55,11 +56,11 @@ func (q *vnetQueue) readSome(frames []encap.Frame) (n int, more bool, err error)
 		case length == -int(unix.EAGAIN):
 			q.faults, more = 0, false // those behind it may have come in between
 		case length < 0:
-			err = q.fault(unix.Errno(-length))
+			err = cmp.Or(err, q.fault(unix.Errno(-length)))
 		case length == len(b.into[i]): // the kernel cuts without saying so
 			q.missed.Add(1)
 		case length <= vnetHeaderSize:
-			err = q.fault(io.ErrUnexpectedEOF)
+			err = cmp.Or(err, q.fault(io.ErrUnexpectedEOF))
 		default:
 			q.faults = 0
 			q.take(&frames[n], b.into[i][:length], n == i)
