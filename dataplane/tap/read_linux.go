@@ -38,7 +38,7 @@ func (q *vnetQueue) Read(frames []encap.Frame) (int, error) {
 }
 
 // readSome reads the first of frames, and more if it is likely that they are waiting: one
-// that is not there costs half of one that is. It returns how many it read, and whether there
+// that is not there costs time too. It returns how many it read, and whether there
 // may be others behind them.
 func (q *vnetQueue) readSome(frames []encap.Frame) (n int, more bool, err error) {
 	b, wanted := &q.burst, 1

@@ -170,6 +170,17 @@ func TestReadInBursts(t *testing.T) {
 	}
 }
 
+// TestBurstThatIsTheLastStraw: one fault too many is told, whatever follows it in the burst.
+func TestBurstThatIsTheLastStraw(t *testing.T) {
+	fault := answer{errno: unix.EFAULT}
+	q, _ := scripted(unix.EAGAIN, fault, answer{errno: unix.EAGAIN}, fault)
+	inBursts(q)
+	q.faults = maxFaults - 1
+	if n, err := q.Read(buffers(4)); n != 0 || !errors.Is(err, unix.EFAULT) {
+		t.Errorf("%d, %v", n, err)
+	}
+}
+
 // TestBurstsThatFail: what was read before is not lost, and it is not tried again.
 func TestBurstsThatFail(t *testing.T) {
 	q, _ := scripted(unix.EAGAIN, make([]answer, 7)...)

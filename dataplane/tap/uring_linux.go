@@ -10,12 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// burstSize is the most frames that one system call reads. Twice as many would save hardly
-// more, and those that are not there cost too: half as much as one that is.
+// burstSize is the most frames that one system call reads. More would save hardly more, and
+// those that are not there cost too.
 const burstSize = 16
 
-// A uring reads a burst of frames with one system call, by io_uring(7): a quarter less than
-// a call for each. Nothing of it outlives the call, as no read waits (RWF_NOWAIT).
+// A uring reads a burst of frames with one system call, by io_uring(7). Nothing of it outlives the call, as no read waits (RWF_NOWAIT).
 //
 // It may be used by one goroutine at a time.
 type uring struct {
